@@ -1,0 +1,1 @@
+"""Who is calling, and what they may do; has never heard of a URL of MLflow."""

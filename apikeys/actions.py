@@ -1,0 +1,225 @@
+"""The only writers of services, keys and the audit trail: each writes its event in the same transaction.
+
+Everything that changes a key (commands, admin, REST) calls these keyword-only functions. They decide no right
+of the caller; a key's secret exists only as their return value.
+"""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+from apikeys import conf, keys, scopes
+from apikeys.models import ApiKey, AuditEvent, Service, database_now
+
+MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
+DEFAULT_GRACE = datetime.timedelta(hours=24)
+
+
+class ActionRefusedError(Exception):
+    """The change is against a rule; nothing was written. The message is for the person who asked."""
+
+
+class AlreadyRevokedError(ActionRefusedError):
+    """The key is already revoked: that is final and cannot be repeated, rotated or undone."""
+
+
+class AlreadyRotatedError(ActionRefusedError):
+    """The key has a successor: rotate that one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who asks for a change, as the audit trail will show it."""
+
+    name: str
+    address: str | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key's row and its secret, which is nowhere else and is out of repr."""
+
+    row: ApiKey
+    secret: keys.Key
+
+
+@transaction.atomic
+def create_service(*, service_id: str, description: str = "", owner: str = "", actor: Actor) -> Service:
+    """Register a calling program; raises django.core.exceptions.ValidationError for a bad or taken id."""
+    service = Service(service_id=service_id, description=description, owner=owner)
+    service.full_clean()
+    service.save()
+    _record("service_created", service, service.service_id, actor, after={"description": description, "owner": owner})
+    return service
+
+
+@transaction.atomic
+def disable_service(*, service: Service, reason: str, actor: Actor) -> Service:
+    """Pause a service: every key of it is refused from the next request on."""
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    if service.is_disabled:
+        raise ActionRefusedError(f"service {service} is already disabled: {service.disabled_reason}")
+    service.disabled_at, service.disabled_reason = database_now(), _reason(reason)
+    service.save(update_fields=["disabled_at", "disabled_reason"])
+    _record("service_disabled", service, service.service_id, actor, reason=reason)
+    return service
+
+
+@transaction.atomic
+def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Service:
+    """End a pause; the keys that are neither revoked nor expired work again."""
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    if not service.is_disabled:
+        raise ActionRefusedError(f"service {service} is not disabled")
+    before = {"disabled_at": service.disabled_at, "disabled_reason": service.disabled_reason}
+    service.disabled_at, service.disabled_reason = None, ""
+    service.save(update_fields=["disabled_at", "disabled_reason"])
+    _record("service_enabled", service, service.service_id, actor, before=before, reason=reason)
+    return service
+
+
+@transaction.atomic
+def issue_key(
+    *,
+    service: Service,
+    name: str,
+    scopes: Iterable[str],
+    expires_in_days: int | None = None,
+    environment: str = "live",
+    actor: Actor,
+) -> IssuedKey:
+    """Create a key and return it with its secret.
+
+    The lifetime is in days, by default the policy's. Raises ActionRefusedError when the service is disabled or the
+    lifetime is outside policy, UnknownScopeError for a bad scope, ValidationError for a bad name.
+    """
+    if service.is_disabled:
+        raise ActionRefusedError(f"service {service} is disabled: enable it before issuing keys")
+    days = conf.default_days() if expires_in_days is None else expires_in_days
+    if not 1 <= days <= conf.maximum_days():
+        raise ActionRefusedError(f"a key lives 1 to {conf.maximum_days()} days, not {days}")
+    issued = _create_key(service, name, scopes, datetime.timedelta(days=days), environment, actor)
+    _record("api_key_issued", service, issued.row.public_id, actor, after=_facts(issued.row))
+    return issued
+
+
+@transaction.atomic
+def rotate_key(*, key: ApiKey, grace: datetime.timedelta = DEFAULT_GRACE, actor: Actor) -> IssuedKey:
+    """Create a key's successor; the old one works until the grace ends, never past its own expiry.
+
+    The successor lives as long as the old key was issued for, within policy, and holds the same scopes.
+    Raises AlreadyRevokedError, AlreadyRotatedError, or ActionRefusedError for an expired key or a bad grace.
+    """
+    key = ApiKey.objects.select_for_update(of=("self",)).with_validity().get(pk=key.pk)
+    _refuse_unusable(key)
+    if not datetime.timedelta() <= grace <= datetime.timedelta(days=conf.maximum_days()):
+        raise ActionRefusedError("the grace must be between 0 seconds and the longest lifetime of a key")
+    lifetime = min(key.expires_at - key.created_at, datetime.timedelta(days=conf.maximum_days()))
+    try:
+        with transaction.atomic():
+            issued = _create_key(
+                key.service, key.name, key.scopes, max(lifetime, MINIMUM_LIFETIME), key.environment, actor, key
+            )
+    except IntegrityError:
+        # Two rotations at once on a database without row locks: the constraint has chosen one.
+        raise AlreadyRotatedError(f"key {key} already has a successor: rotate that one") from None
+    before = {"expires_at": key.expires_at}
+    key.expires_at = min(key.expires_at, issued.row.created_at + grace)
+    key.save(update_fields=["expires_at"])
+    after = {"expires_at": key.expires_at, "successor": issued.row.public_id}
+    _record("api_key_rotated", key.service, key.public_id, actor, before=before, after=after)
+    return issued
+
+
+@transaction.atomic
+def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
+    """End a key for good; every worker refuses it from the next request on. Raises AlreadyRevokedError."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
+    if key.is_revoked:
+        raise AlreadyRevokedError(f"key {key} was already revoked: {key.revoked_reason}")
+    key.revoked_at, key.revoked_reason = database_now(), _reason(reason)
+    key.save(update_fields=["revoked_at", "revoked_reason"])
+    _record("api_key_revoked", key.service, key.public_id, actor, reason=reason)
+    return key
+
+
+def _refuse_unusable(key: ApiKey) -> None:
+    if key.is_revoked:
+        raise AlreadyRevokedError(f"key {key} was revoked: {key.revoked_reason}")
+    if hasattr(key, "successor"):
+        raise AlreadyRotatedError(f"key {key} already has a successor: rotate {key.successor}")
+    if key.is_expired:  # type: ignore[attr-defined]
+        raise ActionRefusedError(f"key {key} has expired: issue a new one")
+    if key.service.is_disabled:
+        raise ActionRefusedError(f"service {key.service} is disabled: enable it before rotating its keys")
+
+
+def _create_key(
+    service: Service,
+    name: str,
+    words: Iterable[str],
+    lifetime: datetime.timedelta,
+    environment: str,
+    actor: Actor,
+    predecessor: ApiKey | None = None,
+) -> IssuedKey:
+    peppers = conf.peppers()
+    secret = keys.mint(conf.key_environment(environment))
+    now = database_now()
+    row = ApiKey(
+        service=service,
+        public_id=secret.public_id,
+        digest=keys.digest(secret, max(peppers), peppers),
+        pepper_number=max(peppers),
+        environment=secret.environment,
+        name=name.strip(),
+        scopes=scopes.normalise(words),
+        created_at=now,
+        created_by=actor.name,
+        expires_at=now + lifetime,
+        predecessor=predecessor,
+    )
+    # Constraints are left to the database: checked here, a lost race would read as a mistake of the caller.
+    row.full_clean(validate_constraints=False, validate_unique=False)
+    row.save(force_insert=True)
+    return IssuedKey(row, secret)
+
+
+def _facts(row: ApiKey) -> dict[str, object]:
+    return {"name": row.name, "scopes": row.scopes, "expires_at": row.expires_at}
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ActionRefusedError("give a reason: the audit trail keeps it")
+    return text.strip()
+
+
+def _record(
+    action: str,
+    service: Service,
+    object_id: str,
+    actor: Actor,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+    reason: str = "",
+) -> None:
+    AuditEvent.objects.create(
+        action=action,
+        actor=actor.name,
+        service_id=service.service_id,
+        object_id=object_id,
+        before=_plain(before or {}),
+        after=_plain(after or {}),
+        reason=reason.strip(),
+        address=actor.address,
+        request_id=actor.request_id,
+    )
+
+
+def _plain(facts: dict[str, object]) -> dict[str, object]:
+    return {word: fact.isoformat() if isinstance(fact, datetime.datetime) else fact for word, fact in facts.items()}

@@ -1,0 +1,38 @@
+"""Which address a request really comes from; pure: believes a forwarded header only from a trusted proxy."""
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=8)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:
+    """Return the right-most hop that is not a trusted proxy, or None when the peer is no IP address (a unix socket).
+
+    ``forwarded_for`` is the X-Forwarded-For field as received. A hop that is no address ends the walk: what stands
+    to its left was written by somebody nobody vouches for.
+    """
+    networks = _networks(tuple(trusted_proxies))
+    believed = _parse(peer)
+    for hop in reversed(forwarded_for.split(",") if forwarded_for else []):
+        if believed is None or not any(believed in network for network in networks):
+            break
+        candidate = _parse(hop)
+        if candidate is None:
+            break
+        believed = candidate
+    return str(believed) if believed else None

@@ -1,0 +1,41 @@
+"""The app's typed window on Django's settings; reads them on every access and stores nothing."""
+
+from django.conf import settings
+
+from apikeys import keys
+
+_ENVIRONMENT_WORDS = {"production": "live", "test": "test", "development": "dev"}
+
+
+def peppers() -> dict[int, bytes]:
+    """Return the configured peppers by number; the highest number makes new digests."""
+    value: dict[int, bytes] = settings.HOKUSAI_KEY_PEPPERS
+    return value
+
+
+def key_environment(word: str) -> str:
+    """Return the key's environment word for either spelling; raises ValueError for an unknown one."""
+    short = _ENVIRONMENT_WORDS.get(word, word)
+    if short not in keys.ENVIRONMENTS:
+        raise ValueError(f"environment must be one of {', '.join(keys.ENVIRONMENTS)}, not {word!r}")
+    return short
+
+
+def default_days() -> int:
+    days: int = settings.HOKUSAI_KEY_DEFAULT_DAYS
+    return days
+
+
+def maximum_days() -> int:
+    days: int = settings.HOKUSAI_KEY_MAX_DAYS
+    return days
+
+
+def trusted_proxies() -> list[str]:
+    networks: list[str] = settings.HOKUSAI_TRUSTED_PROXIES
+    return networks
+
+
+def usage_flush_seconds() -> float:
+    seconds: float = settings.HOKUSAI_USAGE_FLUSH_SECONDS
+    return seconds

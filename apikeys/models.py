@@ -1,0 +1,153 @@
+"""Services, API keys and the audit trail: data, constraints, yes/no questions and named queries; writes nothing."""
+
+from __future__ import annotations
+
+import datetime
+from typing import NoReturn
+
+from django.core.validators import RegexValidator
+from django.db import connection, models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from apikeys import keys
+
+DEFAULT_SERVICE = "platform"
+SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"
+
+
+def database_now() -> datetime.datetime:
+    """Return the database's clock: the only one that decides when a key begins and ends."""
+    is_postgresql = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT STATEMENT_TIMESTAMP()" if is_postgresql else "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+        )
+        (value,) = cursor.fetchone()
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value)
+    return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+
+
+class Service(models.Model):
+    """A registered calling program; owns keys."""
+
+    service_id = models.CharField(
+        max_length=63,
+        unique=True,
+        validators=[RegexValidator(SERVICE_ID_PATTERN, "Use 1 to 63 of a-z, 0-9 and hyphen.")],
+    )
+    description = models.CharField(max_length=500, blank=True)
+    owner = models.CharField(max_length=200, blank=True)
+    contact = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_reason = models.CharField(max_length=500, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("service_id",)
+        constraints = (
+            models.CheckConstraint(name="service_id_shape", condition=Q(service_id__regex=SERVICE_ID_PATTERN)),
+            models.CheckConstraint(
+                name="service_disabled_with_reason",
+                condition=Q(disabled_at__isnull=True, disabled_reason="")
+                | (Q(disabled_at__isnull=False) & ~Q(disabled_reason="")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.service_id
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def with_validity(self) -> ApiKeyQuerySet:
+        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key."""
+        return self.select_related("service").annotate(
+            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField())
+        )
+
+    def usable(self) -> ApiKeyQuerySet:
+        """Keys that authenticate now."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=Now(), service__disabled_at__isnull=True)
+
+
+class ApiKey(models.Model):
+    """A credential of a service: a public id that screens and logs show, and the digest of a secret shown once."""
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="keys")
+    public_id = models.CharField(max_length=24, unique=True, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    pepper_number = models.PositiveSmallIntegerField(editable=False)
+    environment = models.CharField(max_length=4, choices=[(word, word) for word in keys.ENVIRONMENTS], editable=False)
+    name = models.CharField(max_length=100)
+    scopes = models.JSONField(editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.CharField(max_length=200, editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    revoked_reason = models.CharField(max_length=500, blank=True, editable=False)
+    # One to one: however many rotations race, a key has one successor.
+    predecessor = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="successor", editable=False
+    )
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    last_used_ip = models.GenericIPAddressField(null=True, editable=False)
+    last_used_agent = models.CharField(max_length=200, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ("-created_at", "-pk")
+        constraints = (
+            models.CheckConstraint(name="key_public_id_shape", condition=Q(public_id__regex=keys.PUBLIC_ID_PATTERN)),
+            models.CheckConstraint(name="key_digest_shape", condition=Q(digest__regex=r"^[0-9a-f]{64}$")),
+            models.CheckConstraint(name="key_name_given", condition=~Q(name="")),
+            models.CheckConstraint(name="key_ends_after_start", condition=Q(expires_at__gte=F("created_at"))),
+            models.CheckConstraint(
+                name="key_revoked_with_reason",
+                condition=Q(revoked_at__isnull=True, revoked_reason="")
+                | (Q(revoked_at__isnull=False) & ~Q(revoked_reason="")),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None
+
+
+class AuditEvent(models.Model):
+    """One line of the append-only trail: who did what to which object, and why."""
+
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    action = models.CharField(max_length=64)
+    actor = models.CharField(max_length=200)
+    service_id = models.CharField(max_length=63, blank=True)
+    object_id = models.CharField(max_length=100)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ("-at", "-pk")
+        indexes = (models.Index(fields=["-at"]), models.Index(fields=["object_id", "-at"]))
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_id} by {self.actor}"
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        if self.pk is not None:
+            raise TypeError("an audit event is never changed")
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def delete(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("an audit event is never deleted")

@@ -1,0 +1,56 @@
+"""DRF's permissions over services and scopes; knows which scope a view asks for, never why."""
+
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apikeys import scopes
+
+
+class ScopeMissingError(PermissionDenied):
+    """403: the key does not hold the scope that the operation requires."""
+
+    reason = "SCOPE_MISSING"
+
+    def __init__(self, required: str, held: list[str], public_id: str) -> None:
+        super().__init__(f"Key {public_id} lacks the scope {required}. It holds: {', '.join(held)}.")
+        self.facts = {"required_scope": required, "current_scopes": held, "api_key": public_id}
+
+
+class ServiceMismatchError(PermissionDenied):
+    """403: the key is good, but belongs to another service than this surface is for."""
+
+    reason = "SERVICE_MISMATCH"
+
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f"This key belongs to service {actual}; service {expected} is expected here.")
+        self.facts = {"expected_service": expected, "actual_service": actual}
+
+
+class HoldsRequiredScope(BasePermission):
+    """Allows when the key holds ``view.required_scope``; None asks for nothing but a valid key."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        required: str | None = view.required_scope
+        if required is not None and not scopes.grants(request.auth.scopes, required):
+            raise ScopeMissingError(required, request.auth.scopes, request.auth.public_id)
+        return True
+
+
+class IsExpectedService(BasePermission):
+    """Allows when the principal is ``view.expected_service``; None lets every service pass."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        expected: str | None = view.expected_service
+        if expected is not None and request.user.service_id != expected:
+            raise ServiceMismatchError(expected, request.user.service_id)
+        return True
+
+
+class DenyAll(BasePermission):
+    """The default of every view: a view that forgets its permissions is closed, not open."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return False

@@ -1,0 +1,78 @@
+"""Counts in memory who used which key, and flushes every few seconds; the only writer beside actions.
+
+A request pays one dictionary assignment under a lock. A crash loses at most one interval of last-used times and
+nothing else.
+"""
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass
+
+import structlog
+from django.db import DatabaseError, connections
+from django.db.models import Q
+from django.utils import timezone
+
+from apikeys import conf
+from apikeys.models import ApiKey
+
+log = structlog.get_logger(__name__)
+
+_lock = threading.Lock()
+_pending: dict[int, "LastUse"] = {}
+_flusher_of_process: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When and from where a key was last seen by this process."""
+
+    at: timezone.datetime
+    address: str | None
+    agent: str
+
+
+def record(key_pk: int, address: str | None, agent: str) -> None:
+    """Remember that a key was used now; returns at once and touches no database."""
+    use = LastUse(timezone.now(), address, agent[:200])
+    with _lock:
+        _pending[key_pk] = use
+        _start_flusher()
+
+
+def flush() -> int:
+    """Write what was gathered and return the number of keys; what the database refuses is kept for the next time."""
+    with _lock:
+        batch = dict(_pending)
+        _pending.clear()
+    try:
+        for pk, use in batch.items():
+            # Another worker may have seen the key later: never turn the time back.
+            ApiKey.objects.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=use.at), pk=pk).update(
+                last_used_at=use.at, last_used_ip=use.address, last_used_agent=use.agent
+            )
+    except DatabaseError as error:
+        log.warning("usage_flush_failed", error=type(error).__name__, keys=len(batch))
+        with _lock:
+            for pk, use in batch.items():
+                _pending.setdefault(pk, use)
+        return 0
+    return len(batch)
+
+
+def _start_flusher() -> None:
+    # A thread does not survive fork: each worker starts its own with its first request.
+    global _flusher_of_process  # noqa: PLW0603
+    if _flusher_of_process != os.getpid():
+        _flusher_of_process = os.getpid()
+        threading.Thread(target=_flush_forever, name="usage-flusher", daemon=True).start()
+        atexit.register(flush)
+
+
+def _flush_forever() -> None:
+    pause = threading.Event()
+    while True:
+        pause.wait(conf.usage_flush_seconds())
+        flush()
+        connections.close_all()

@@ -1,0 +1,134 @@
+"""The only reader of the environment; declares every variable once, typed, and decides nothing else.
+
+``NAME_FILE`` works for every variable and names a file that holds the value (docker and ECS secrets).
+All bad variables are reported together when the module is imported.
+"""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from environs import EnvValidationError, FileAwareEnv, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = FileAwareEnv(eager=False, strip_whitespace=True)
+
+
+class UnusableEnvironmentError(SystemExit):
+    """The process cannot start: carries one line per variable, each with its remedy."""
+
+
+def _url_without_path(value: str) -> None:
+    if not value.startswith(("http://", "https://")) or value.rstrip("/").count("/") != 2:
+        raise validate.ValidationError("must look like http://host:port, without a path")
+
+
+def _prefix(value: str) -> None:
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise validate.ValidationError("must be empty or look like /mlflow")
+
+
+ENVIRONMENT: str = env.str(
+    "HOKUSAI_ENVIRONMENT", "development", validate=validate.OneOf(["development", "test", "production"])
+)
+IS_PRODUCTION = ENVIRONMENT == "production"
+DATA_DIR: Path = env.path("HOKUSAI_DATA_DIR", BASE_DIR / "var")
+
+SECRET_KEY: str = env.str("HOKUSAI_SECRET_KEY", "")
+KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
+DATABASE_URL: str = env.str("DATABASE_URL", "")
+DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200))
+
+PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "")
+ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
+TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [])
+CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
+
+PORTAL_HOST: str = env.str("PORTAL_HOST", "127.0.0.1")
+PORTAL_PORT: int = env.int("PORTAL_PORT", 8000, validate=validate.Range(1, 65535))
+MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535))
+WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
+WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
+
+MLFLOW_SERVER_URL: str = env.str(
+    "MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=_url_without_path
+)
+MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=_prefix)
+MLFLOW_SERVE_ARTIFACTS: bool = env.bool("MLFLOW_SERVE_ARTIFACTS", True)
+MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
+
+CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))
+METADATA_TIMEOUT: float = env.float("HOKUSAI_METADATA_TIMEOUT", 60.0, validate=validate.Range(0.1, 600))
+TRANSFER_TIMEOUT: float = env.float("HOKUSAI_TRANSFER_TIMEOUT", 300.0, validate=validate.Range(0.1, 3600))
+MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=validate.Range(1024, 256 * 1024**2))
+
+KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))
+KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
+USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
+LOG_LEVEL: str = env.str(
+    "HOKUSAI_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+)
+
+ADMIN_USERNAME: str = env.str("DJANGO_SUPERUSER_USERNAME", "admin")
+ADMIN_PASSWORD: str = env.str("DJANGO_SUPERUSER_PASSWORD", "")
+ADMIN_EMAIL: str = env.str("DJANGO_SUPERUSER_EMAIL", "")
+
+# Names of the predecessor that must not linger unnoticed: hokusai_portal/checks.py warns about them.
+LEGACY_NAMES_SET = sorted(
+    name
+    for name in os.environ
+    if name.startswith(("REGISTRY_ADMIN_", "MLFLOW_ADMIN_AUTH_", "MLFLOW_CB_", "DNS_", "SCANNER_FILTER_"))
+    or name
+    in {
+        "AUTH_SERVICE_URL",
+        "AUTH_SERVICE_ID",
+        "AUTH_SERVICE_TIMEOUT",
+        "BCRYPT_ROUNDS",
+        "MLFLOW_PROXY_DEBUG",
+        "MLFLOW_MAX_RETRIES",
+        "MLFLOW_FALLBACK_IP",
+    }
+)
+
+
+def embedded_secret(name: str) -> str:
+    """Return the secret kept in ``DATA_DIR/secrets/<name>``, made on first use; never called in production."""
+    path = DATA_DIR / "secrets" / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f"{name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        # A link is made whole or not at all: processes that start together agree on one secret.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def _hints() -> list[str]:
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in error.error_messages.items()]
+    hints = []
+    if IS_PRODUCTION:
+        required = {
+            "HOKUSAI_SECRET_KEY": (SECRET_KEY, "50 or more random characters"),
+            "HOKUSAI_KEY_PEPPERS": (KEY_PEPPERS, "like 1:<32 or more random characters>"),
+            "DATABASE_URL": (DATABASE_URL, "like postgres://user:password@host/portal"),
+            "HOKUSAI_PUBLIC_URL": (PUBLIC_URL, "the address users type, like https://registry.example.org"),
+        }
+        hints += [f"{name}: is missing; set it to {hint}" for name, (value, hint) in required.items() if not value]
+    if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
+        hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
+    return hints
+
+
+if found := _hints():
+    raise UnusableEnvironmentError("The portal cannot start:\n" + "\n".join(f"  {line}" for line in found))
+
+SECRET_KEY = SECRET_KEY or embedded_secret("secret_key")
+KEY_PEPPERS = KEY_PEPPERS or f"1:{embedded_secret('key_pepper')}"

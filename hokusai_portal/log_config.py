@@ -1,0 +1,86 @@
+"""One JSON line per event on standard error, with every key-shaped or signed text removed; decides no level of detail.
+
+Redaction is the last processor, over the rendered line: whatever found its way into an event (a path, a header in a
+traceback, a name that somebody gave to a run) is scrubbed by shape, so that no call site can forget it.
+"""
+
+import logging
+import re
+from typing import Any
+
+import structlog
+from structlog.types import EventDict, Processor, WrappedLogger
+
+# The id part stays readable: operators find the row by it. Shorter and longer texts of the shape go too.
+_KEY = re.compile(r"(hk_(?:live|test|dev)_[0-9A-Za-z]{12})[0-9A-Za-z]+")
+_SIGNATURE = re.compile(r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|api_key|access_token)(?:=|%3D))[^&\s\"']+")
+_CREDENTIAL = re.compile(r"(?i)\b(Bearer|ApiKey|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^:/?#\s\"']*:)[^@/?#\s\"']+@")
+
+
+def redact(text: str) -> str:
+    """Return the text without the secret part of keys, signatures, credentials and passwords inside URLs."""
+    text = _KEY.sub(r"\1…", text)
+    text = _SIGNATURE.sub(r"\1…", text)
+    text = _CREDENTIAL.sub(r"\1 …", text)
+    return _URL_PASSWORD.sub(r"\1…@", text)
+
+
+class RedactingJsonRenderer:
+    """Render an event as JSON and redact the result."""
+
+    def __init__(self) -> None:
+        self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+    def __call__(self, logger: WrappedLogger, name: str, event_dict: EventDict) -> str:
+        return redact(str(self._render(logger, name, event_dict)))
+
+
+SHARED_PROCESSORS: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+]
+
+
+def dict_config(level: str) -> dict[str, Any]:
+    """Return the LOGGING setting: structlog, Django, gunicorn and libraries through one formatter."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": [*SHARED_PROCESSORS, structlog.stdlib.PositionalArgumentsFormatter()],
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, RedactingJsonRenderer()],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Said by our own lines already, and with a request line that nobody has redacted.
+            "django.request": {"level": "CRITICAL"},
+            "django.server": {"level": "WARNING"},
+            "urllib3": {"level": "ERROR"},
+            "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
+            "gunicorn.access": {"level": "CRITICAL"},
+        },
+    }
+
+
+def configure() -> None:
+    """Point structlog at the standard library's handlers."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED_PROCESSORS,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.captureWarnings(True)

@@ -1,0 +1,164 @@
+"""Django's settings, composed from hokusai_portal.env; reads no variable itself and holds no rule."""
+
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.utils.csp import CSP
+
+from apikeys.keys import parse_peppers
+from hokusai_portal import env, log_config
+
+BASE_DIR = env.BASE_DIR
+DEBUG = False
+SECRET_KEY = env.SECRET_KEY
+ROOT_URLCONF = "hokusai_portal.urls"
+WSGI_APPLICATION = "hokusai_portal.wsgi.application"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+APPEND_SLASH = False
+
+_public = urlsplit(env.PUBLIC_URL)
+ALLOWED_HOSTS = env.ALLOWED_HOSTS or ([_public.hostname] if _public.hostname else ["localhost", "127.0.0.1", "[::1]"])
+IS_HTTPS = _public.scheme == "https"
+
+INSTALLED_APPS = [
+    "hokusai_portal.apps.HokusaiPortalConfig",
+    "mlflow_proxy.apps.MlflowProxyConfig",
+    "apikeys.apps.ApiKeysConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "django_structlog",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "hokusai_portal.middleware.RequestIdHeaderMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Refuses a foreign Host on every path: it asks for it before any view does.
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
+            ]
+        },
+    }
+]
+
+_sqlite_url = f"sqlite:///{env.DATA_DIR / 'portal.sqlite3'}"
+_database = dj_database_url.parse(env.DATABASE_URL or _sqlite_url)
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # A pool instead of CONN_MAX_AGE: the proxy gives its connection back before bytes move.
+    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 1}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
+SESSION_COOKIE_AGE = 8 * 3600
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if IS_HTTPS else []
+SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+# A redirect would leak a key sent over http and lose an upload's body; the front proxy answers http (docs/adr).
+SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains is for the owner of the domain to decide
+    "security.W008",  # see SECURE_SSL_REDIRECT
+    "security.W021",  # preloading, likewise
+]
+
+REST_FRAMEWORK = {
+    # Deny unless a view says otherwise: no anonymous surface by omission, and no password or session on the API.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.DenyAll"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+
+CORS_ALLOWED_ORIGINS = env.CORS_ORIGINS
+CORS_URLS_REGEX = r"^/(api|mlflow)/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After", "WWW-Authenticate"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
+
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # asking for the user would load a session on the proxy's hot path
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
+LOGGING = log_config.dict_config(env.LOG_LEVEL)
+log_config.configure()
+
+HOKUSAI_ENVIRONMENT = env.ENVIRONMENT
+HOKUSAI_PUBLIC_URL = env.PUBLIC_URL
+HOKUSAI_KEY_PEPPERS = parse_peppers(env.KEY_PEPPERS)
+HOKUSAI_KEY_DEFAULT_DAYS = env.KEY_DEFAULT_DAYS
+HOKUSAI_KEY_MAX_DAYS = env.KEY_MAX_DAYS
+HOKUSAI_TRUSTED_PROXIES = env.TRUSTED_PROXIES
+HOKUSAI_USAGE_FLUSH_SECONDS = env.USAGE_FLUSH_SECONDS
+HOKUSAI_CONNECT_TIMEOUT = env.CONNECT_TIMEOUT
+HOKUSAI_METADATA_TIMEOUT = env.METADATA_TIMEOUT
+HOKUSAI_TRANSFER_TIMEOUT = env.TRANSFER_TIMEOUT
+HOKUSAI_MAX_JSON_BYTES = env.MAX_JSON_BYTES
+HOKUSAI_MLFLOW_PYTHON = env.MLFLOW_PYTHON
+MLFLOW_SERVER_URL = env.MLFLOW_SERVER_URL
+MLFLOW_STATIC_PREFIX = env.MLFLOW_STATIC_PREFIX
+MLFLOW_SERVE_ARTIFACTS = env.MLFLOW_SERVE_ARTIFACTS

@@ -1,0 +1,21 @@
+"""The portal's addresses, composed from its apps; no rule lives here."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from hokusai_portal import views
+
+handler400 = "hokusai_portal.views.bad_request"
+handler403 = "hokusai_portal.views.permission_denied"
+handler404 = "hokusai_portal.views.not_found"
+handler500 = "hokusai_portal.views.server_error"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("health", views.health, name="health"),
+    path("live", views.live, name="live"),
+    path("ready", views.ready, name="ready"),
+    path("api/health/mlflow", views.mlflow_health, name="mlflow-health"),
+    path("admin/", admin.site.urls),
+    path("", include("mlflow_proxy.urls")),
+]

@@ -1,0 +1,9 @@
+"""The application object that gunicorn serves; owns nothing else."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hokusai_portal.settings")
+
+application = get_wsgi_application()

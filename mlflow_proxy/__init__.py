@@ -1,0 +1,1 @@
+"""How a permitted call reaches MLflow and its artifacts."""

@@ -1,0 +1,51 @@
+"""The app's typed window on Django's settings; reads them on every access and stores nothing."""
+
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+
+class Upstream(NamedTuple):
+    """Where MLflow is: ``netloc`` is also the Host that it must allow."""
+
+    scheme: str
+    host: str
+    port: int
+    netloc: str
+
+
+def upstream() -> Upstream:
+    parts = urlsplit(settings.MLFLOW_SERVER_URL)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Upstream(parts.scheme, parts.hostname or "", port, parts.netloc)
+
+
+def static_prefix() -> str:
+    prefix: str = settings.MLFLOW_STATIC_PREFIX
+    return prefix
+
+
+def is_serving_artifacts() -> bool:
+    return bool(settings.MLFLOW_SERVE_ARTIFACTS)
+
+
+def connect_timeout() -> float:
+    return float(settings.HOKUSAI_CONNECT_TIMEOUT)
+
+
+def metadata_timeout() -> float:
+    return float(settings.HOKUSAI_METADATA_TIMEOUT)
+
+
+def transfer_timeout() -> float:
+    return float(settings.HOKUSAI_TRANSFER_TIMEOUT)
+
+
+def max_json_bytes() -> int:
+    return int(settings.HOKUSAI_MAX_JSON_BYTES)
+
+
+def mlflow_python() -> Path:
+    return Path(settings.HOKUSAI_MLFLOW_PYTHON)

@@ -1,0 +1,113 @@
+"""Everything that can go wrong between a request and MLflow's answer; maps nothing and logs nothing.
+
+ProxyError
+├── AmbiguousTargetError       400  the request line has more than one reading
+├── BodyRefusedError           400  a body where none belongs, or one that breaks its own framing
+├── UploadTruncatedError       400  fewer bytes came than were announced
+├── BodyTooLargeError          413
+├── RouteUnknownError          404  not in the table
+├── ArtifactsDisabledError     503  MLFLOW_SERVE_ARTIFACTS=false
+├── LoopDetectedError          508  the upstream is the portal itself
+└── UpstreamError
+    ├── UpstreamRefusedError   503  nothing reached MLflow
+    ├── UpstreamTimedOutError  504
+    ├── UpstreamGarbledError   502  bytes that are no answer
+    └── UpstreamRejectedError  502  MLflow answers, but refuses the portal itself
+
+``error_code`` is a word of MLflow's own table, so that its client shows the message instead of a warning.
+"""
+
+
+class ProxyError(Exception):
+    """A refusal or fault with its status, MLflow's word, our stable word and a sentence for the caller."""
+
+    status = 500
+    error_code = "INTERNAL_ERROR"
+    reason = "INTERNAL"
+    # Whole seconds, only where a repeat can help: clients repeat a 503 by themselves.
+    retry_after: int | None = None
+    sentence = "The portal failed. Tell its operators the request id."
+
+    def __init__(self, sentence: str = "", *, reason: str = "") -> None:
+        super().__init__(sentence or self.sentence)
+        self.reason = reason or self.reason
+
+
+class AmbiguousTargetError(ProxyError):
+    status = 400
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "AMBIGUOUS_PATH"
+
+
+class BodyRefusedError(ProxyError):
+    status = 400
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "BODY_REFUSED"
+
+
+class UploadTruncatedError(ProxyError):
+    status = 400
+    error_code = "BAD_REQUEST"
+    reason = "UPLOAD_TRUNCATED"
+    sentence = "The upload ended before all announced bytes came. Nothing was stored."
+
+
+class BodyTooLargeError(ProxyError):
+    status = 413
+    error_code = "BAD_REQUEST"
+    reason = "BODY_TOO_LARGE"
+
+
+class RouteUnknownError(ProxyError):
+    status = 404
+    error_code = "ENDPOINT_NOT_FOUND"
+    reason = "ROUTE_UNKNOWN"
+
+
+class ArtifactsDisabledError(ProxyError):
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    reason = "ARTIFACTS_DISABLED"
+    sentence = "Artifact storage is not configured. Please contact your administrator."
+
+
+class LoopDetectedError(ProxyError):
+    status = 508
+    error_code = "INVALID_STATE"
+    reason = "LOOP_DETECTED"
+    sentence = "MLFLOW_SERVER_URL leads back to the portal. Point it at the MLflow server itself."
+
+
+class UpstreamError(ProxyError):
+    """MLflow could not be asked, or did not answer."""
+
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 2
+
+
+class UpstreamRefusedError(UpstreamError):
+    status = 503
+    reason = "UPSTREAM_REFUSED"
+    sentence = "MLflow cannot be reached. The request was not sent; try again shortly."
+
+
+class UpstreamTimedOutError(UpstreamError):
+    status = 504
+    error_code = "DEADLINE_EXCEEDED"
+    reason = "UPSTREAM_TIMED_OUT"
+    retry_after = None
+    sentence = "MLflow did not answer in time. The request may or may not have been carried out."
+
+
+class UpstreamGarbledError(UpstreamError):
+    status = 502
+    reason = "UPSTREAM_GARBLED"
+    retry_after = None
+    sentence = "MLflow's answer could not be read. The request may or may not have been carried out."
+
+
+class UpstreamRejectedError(UpstreamError):
+    status = 502
+    reason = "UPSTREAM_REJECTED"
+    retry_after = None
+    sentence = "MLflow refuses the portal itself. Its operators find the cause in the log by the request id."

@@ -1,0 +1,65 @@
+"""Which headers cross the portal, in both directions; pure: one mapping becomes another.
+
+Both directions are allow-lists: credentials, cookies, Origin, hop-by-hop, forwarded and X-MLFLOW-* headers of the
+caller never reach MLflow, and cookies, CORS, CSP, Server and Location of MLflow never reach the caller.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from mlflow_proxy.exceptions import UpstreamGarbledError
+from mlflow_proxy.routes import Route
+
+HOP_HEADER = "X-Hokusai-Portal"
+
+REQUEST_ALLOWED = (
+    *("Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Content-Encoding", "User-Agent"),
+    *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
+    "X-MLflow-Client-Version",
+)
+# OTLP has no other place for its experiment and run: parameters of one route, not identity.
+OTLP_PARAMETERS = ("X-MLflow-Experiment-Id", "X-MLflow-Run-Id")
+REPLY_ALLOWED = (
+    *("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Disposition"),
+    *("Content-Range", "Accept-Ranges", "ETag", "Last-Modified"),
+)
+HARDENING = {
+    "Cache-Control": "private, no-store",
+    "Vary": "Authorization, Cookie, Origin",
+    "X-Content-Type-Options": "nosniff",
+}
+# RFC 9110 §5.5: no control character, and so no folded line, may stand in a value that is passed on.
+FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def outbound(
+    received: Mapping[str, str], route: Route, *, host: str, address: str | None, scheme: str, request_id: str
+) -> dict[str, str]:
+    """Return what MLflow is told: the allowed headers of the caller, and ours.
+
+    ``address`` is the caller's, already judged; X-Forwarded-For is always set, because MLflow trusts a request
+    without it as local when both share a machine.
+    """
+    allowed = REQUEST_ALLOWED + (OTLP_PARAMETERS if route.traffic == "stream" else ())
+    sent = {name: received[name] for name in allowed if name in received}
+    # Without this urllib3 would ask for "identity" on the caller's behalf.
+    sent.setdefault("Accept-Encoding", "identity")
+    return sent | {
+        "Host": host,
+        "X-Forwarded-For": address or "unknown",
+        "X-Forwarded-Proto": scheme,
+        "X-Request-ID": request_id,
+        HOP_HEADER: "1",
+    }
+
+
+def inbound(received: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what the caller is told; raises UpstreamGarbledError for a value that could split the reply."""
+    names = {name.lower(): name for name in REPLY_ALLOWED}
+    told = {}
+    for name, value in received:
+        if (known := names.get(name.lower())) is not None:
+            if FIELD_VALUE.fullmatch(value) is None:
+                raise UpstreamGarbledError()
+            told[known] = value
+    return told | HARDENING

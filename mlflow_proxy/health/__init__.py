@@ -1,0 +1,1 @@
+"""Health questions and their answers."""

@@ -1,0 +1,113 @@
+"""One health question each, answered as a Probe; asks MLflow through the client that the traffic uses.
+
+A probe never raises. ``reason`` is a closed word for everybody; ``detail`` and ``hint`` may name addresses and are
+for staff and ``storage:read`` alone.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import DatabaseError, connection
+
+from mlflow_proxy import conf, upstream
+from mlflow_proxy.exceptions import ProxyError
+from mlflow_proxy.routes import MLFLOW_SERIES
+
+PROBE_SECONDS = 3.0
+_API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
+_NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
+
+Outcome = tuple[str, str, str]
+PASSED: Outcome = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """An answer: ``reason`` is empty when it passed; latency in milliseconds."""
+
+    name: str
+    passed: bool
+    is_critical: bool
+    latency_ms: float
+    reason: str = ""
+    detail: str = ""
+    hint: str = ""
+
+
+def probe_database() -> Probe:
+    """Does the portal's database answer a query?"""
+    return _timed("database", _ask_database)
+
+
+def probe_mlflow() -> Probe:
+    """Does MLflow answer an API call with the Host that the traffic carries? Its /health is exempt from that check."""
+    return _timed("mlflow", _ask_mlflow)
+
+
+def probe_layout() -> Probe:
+    """Are version and paths those that the portal was written for, so that uploads take the streaming route?"""
+    return _timed("mlflow_layout", _ask_layout)
+
+
+def probe_all() -> list[Probe]:
+    """Answer every question of readiness, in order."""
+    return [probe_database(), probe_mlflow(), probe_layout()]
+
+
+def _timed(name: str, ask: Callable[[], Outcome]) -> Probe:
+    started = time.perf_counter()
+    try:
+        reason, detail, hint = ask()
+    except ProxyError as error:
+        reason, detail, hint = error.reason, str(error), "See whether MLflow runs at MLFLOW_SERVER_URL."
+    except DatabaseError as error:
+        reason, detail, hint = "DATABASE_UNAVAILABLE", type(error).__name__, "See DATABASE_URL and the database's log."
+    latency = round((time.perf_counter() - started) * 1000, 1)
+    return Probe(name, not reason, True, latency, reason, detail, hint)
+
+
+def _ask_database() -> Outcome:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+    return PASSED
+
+
+def _ask_mlflow() -> Outcome:
+    status, body = _get(conf.static_prefix() + _API_GET)
+    if status == 403:
+        hint = f"Start MLflow with --allowed-hosts that names {conf.upstream().netloc}."
+        return "UPSTREAM_HOST_REJECTED", body[:200].decode(errors="replace"), hint
+    if status != 200:
+        hint = f"See MLFLOW_STATIC_PREFIX ({conf.static_prefix() or 'empty'}) and MLflow's log."
+        return "UPSTREAM_ANSWERED_ERROR", f"status {status}", hint
+    return PASSED
+
+
+def _ask_layout() -> Outcome:
+    status, body = _get(f"{conf.static_prefix()}/version")
+    version = body[:40].decode(errors="replace").strip()
+    if status != 200 or not version.startswith(f"{MLFLOW_SERIES}."):
+        hint = f"Run MLflow {MLFLOW_SERIES}: other versions serve artifacts elsewhere."
+        return "UPSTREAM_VERSION_UNKNOWN", f"status {status}, version {version!r}", hint
+    status, body = _get(_NATIVE_ARTIFACT)
+    # The native router says that the file is missing, in MLflow's words; FastAPI says that the route is.
+    if status == 404 and "error_code" not in _object(body):
+        return "UPSTREAM_LAYOUT_UNKNOWN", "no native artifact route", "Start MLflow under uvicorn, with --serve-artifacts."
+    return PASSED
+
+
+def _get(target: str) -> tuple[int, bytes]:
+    headers = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Accept-Encoding": "identity"}
+    response = upstream.send("GET", target, headers, timeout=PROBE_SECONDS)
+    return response.status, upstream.read(response, 64 * 1024)
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

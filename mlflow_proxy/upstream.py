@@ -1,0 +1,197 @@
+"""The only module that opens a socket to MLflow: pools, deadlines, streaming and four named errors.
+
+Sends a target as rendered: no redirect, no retry, no cookie, no decoding, nothing from the environment. It decides
+no right and knows no header rule.
+"""
+
+import http.client
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+
+import structlog
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from mlflow_proxy import conf
+from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
+from mlflow_proxy.routes import Traffic
+
+log = structlog.get_logger(__name__)
+
+PIECE = 128 * 1024
+POOL_SIZE = 64
+# uvicorn closes a connection after 5 s of silence; a request sent into that moment would be lost.
+MAXIMUM_IDLE_SECONDS = 4.0
+MAXIMUM_INTERIM_REPLIES = 8
+
+
+class BoundedHead(http.client.HTTPResponse):
+    """A response whose head ends: http.client would read ``100 Continue`` for ever."""
+
+    _heads = 0
+
+    def _read_status(self) -> tuple[str, int, str]:
+        self._heads += 1
+        if self._heads > MAXIMUM_INTERIM_REPLIES:
+            raise http.client.HTTPException("too many interim responses")
+        return super()._read_status()  # type: ignore[misc,no-any-return]
+
+
+class PromptConnection(HTTPConnection):
+    """A connection that acknowledges the head at once and is not reused when dirty or about to be closed."""
+
+    response_class = BoundedHead
+    is_clean = True
+    last_answer_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        is_fresh = time.monotonic() - self.last_answer_at < MAXIMUM_IDLE_SECONDS
+        return self.is_clean and is_fresh and super().is_connected
+
+    def request(self, *args: object, **kwargs: object) -> None:
+        # urllib3 reads the answer of a server that stopped listening mid-body; what is left unsent makes it dirty.
+        self.is_clean = False
+        super().request(*args, **kwargs)  # type: ignore[arg-type]
+        self.is_clean = True
+
+    def send(self, data: object) -> None:
+        if self.sock is not None:
+            # urllib3 sends bodies under the connect timeout: too short for a server that writes to disk meanwhile.
+            self.sock.settimeout(conf.transfer_timeout())
+        super().send(data)  # type: ignore[arg-type]
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        # MLflow writes head and body apart with Nagle on: the body waits for the head's delayed ACK, 40 ms a call.
+        self._acknowledge_at_once()
+        response = super().getresponse()
+        self._acknowledge_at_once()
+        self.last_answer_at = time.monotonic()
+        return response  # type: ignore[return-value]
+
+    def connect(self) -> None:
+        super().connect()
+        self.is_clean = True
+        self.last_answer_at = time.monotonic()
+
+    def _acknowledge_at_once(self) -> None:
+        if self.sock is not None and hasattr(socket, "TCP_QUICKACK"):
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+class PromptTlsConnection(PromptConnection, HTTPSConnection):
+    """The same over TLS, verified against the system's authorities."""
+
+
+def send(
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    *,
+    body: bytes | Iterable[bytes] | None = None,
+    traffic: Traffic = "metadata",
+    timeout: float | None = None,
+) -> urllib3.BaseHTTPResponse:
+    """Send one request and return the response with its body unread; the caller hands it to ``stream`` or ``read``.
+
+    An iterable body without a Content-Length header goes out chunked. ``timeout`` in seconds bounds each wait for
+    bytes. Raises UpstreamRefusedError when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and
+    whatever the body's iteration raises; in each case the connection is closed unfinished.
+    """
+    upstream = conf.upstream()
+    pool = _pool(upstream.scheme, upstream.host, upstream.port, traffic, os.getpid())
+    patience = timeout or (conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout())
+    with _named_errors(method):
+        response = pool.urlopen(
+            method,
+            target,
+            body=body,  # type: ignore[arg-type]
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=urllib3.Timeout(connect=min(conf.connect_timeout(), patience), read=patience),
+            preload_content=False,
+            decode_content=False,
+        )
+    _refuse_doubtful_framing(response, method)
+    return response
+
+
+def stream(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Yield the body as it comes; a cut raises, and a caller who stops reading closes the connection to MLflow."""
+    is_complete = False
+    try:
+        with _named_errors("body"):
+            yield from response.stream(PIECE, decode_content=False)
+        is_complete = True
+    finally:
+        if not is_complete:
+            log.warning("reply_aborted", received=response.tell())
+        discard(response)
+
+
+def read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    """Return at most ``limit`` bytes of a small body and be done with the response."""
+    try:
+        with _named_errors("body"):
+            return response.read(limit, decode_content=False)
+    finally:
+        discard(response)
+
+
+def discard(response: urllib3.BaseHTTPResponse) -> None:
+    """Close the response; its connection returns to the pool only if the body was read to its end."""
+    response.close()
+    response.release_conn()
+
+
+@contextmanager
+def _named_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+        raise _logged(UpstreamRefusedError(), doing, error) from None
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise _logged(UpstreamTimedOutError(), doing, error) from None
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        is_timeout = any(isinstance(cause, TimeoutError) for cause in error.args)
+        raise _logged(UpstreamTimedOutError() if is_timeout else UpstreamGarbledError(), doing, error) from None
+
+
+def _logged[E: Exception](named: E, doing: str, cause: Exception) -> E:
+    # A method that may have changed something and got no answer: whether it did is for the operator to find out.
+    is_ambiguous = doing not in {"GET", "HEAD", "body"} and not isinstance(named, UpstreamRefusedError)
+    log.warning("upstream_failed", error=type(cause).__name__, named=type(named).__name__, ambiguous=is_ambiguous)
+    return named
+
+
+def _refuse_doubtful_framing(response: urllib3.BaseHTTPResponse, method: str) -> None:
+    """Close and raise where the length of a body is contradictory or open-ended (RFC 9112 §6.3)."""
+    lengths = set(response.headers.getlist("Content-Length"))
+    codings = response.headers.getlist("Transfer-Encoding")
+    has_body = method != "HEAD" and response.status not in {204, 304}
+    is_contradictory = len(lengths) > 1 or bool(lengths and codings) or not all(n.isdecimal() for n in lengths)
+    # A body that ends with the connection cannot be told from one that was cut.
+    is_open_ended = has_body and not lengths and [coding.lower() for coding in codings] != ["chunked"]
+    if is_contradictory or is_open_ended:
+        discard(response)
+        raise UpstreamGarbledError()
+
+
+@cache
+def _pool(scheme: str, host: str, port: int, traffic: Traffic, pid: int) -> HTTPConnectionPool:
+    # Not shared across kinds of traffic, so that transfers cannot starve metadata; nor across fork (hence the pid).
+    del traffic, pid
+    if scheme == "https":
+        pool: HTTPConnectionPool = HTTPSConnectionPool(host, port, maxsize=POOL_SIZE, block=False)
+        pool.ConnectionCls = PromptTlsConnection
+    else:
+        pool = HTTPConnectionPool(host, port, maxsize=POOL_SIZE, block=False)
+        pool.ConnectionCls = PromptConnection
+    return pool

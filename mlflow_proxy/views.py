@@ -1,0 +1,154 @@
+"""The proxy view: knows the order of the five desks and holds no rule of its own."""
+
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, close_old_connections
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from apikeys.authentication import ApiKeyAuthentication, client_address
+from apikeys.permissions import HoldsRequiredScope
+from mlflow_proxy import conf, headers, replies, routes, targets, upstream
+from mlflow_proxy.bodies import RequestBody
+from mlflow_proxy.exceptions import ArtifactsDisabledError, BodyRefusedError, LoopDetectedError, ProxyError
+from mlflow_proxy.negotiation import PassThroughNegotiation
+
+log = structlog.get_logger(__name__)
+
+
+class MlflowProxyView(APIView):
+    """Hand a permitted call to MLflow and its answer back, streaming both ways."""
+
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (HoldsRequiredScope,)
+    content_negotiation_class = PassThroughNegotiation
+    renderer_classes = (JSONRenderer,)
+    parser_classes = ()
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")  # type: ignore[assignment]
+
+    target: targets.RequestTarget
+    route: routes.Route
+    required_scope: str | None = None
+
+    def initial(self, request: Request, *args: Any, mount: str = "", **kwargs: Any) -> None:
+        """Desks 1 to 4. Identity comes first: without a key every path is the same 401."""
+        if headers.HOP_HEADER in request.headers:
+            raise LoopDetectedError()
+        self.perform_authentication(request)
+        self.target = targets.parse(raw_target(request), mount)
+        self.route = routes.find(request.method or "", self.target.segments)
+        self.required_scope = self.route.scope
+        self.check_permissions(request)
+        self.check_throttles(request)
+
+    def journey(self, request: Request, mount: str = "", rest: str = "") -> HttpResponseBase:
+        """Desk 5: swap the credentials, stream out, stream back; the database is let go first."""
+        route = self.route
+        if route.is_artifact and not conf.is_serving_artifacts():
+            raise ArtifactsDisabledError()
+        sent = headers.outbound(
+            request.headers,
+            route,
+            host=conf.upstream().netloc,
+            address=client_address(request),
+            scheme="https" if request.is_secure() else "http",
+            request_id=request_id(),
+        )
+        body = self._outbound_body(request, sent)
+        # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
+        is_native = route.is_native_artifact and request.method != "HEAD"
+        target = self.target.render("" if is_native else conf.static_prefix())
+        close_old_connections()
+        response = upstream.send(request.method or "", target, sent, body=body, traffic=route.traffic)
+        return replies.relay(response, route)
+
+    get = head = post = put = patch = delete = journey
+
+    def _outbound_body(self, request: Request, sent: dict[str, str]) -> bytes | RequestBody | None:
+        body = RequestBody.of(request.META)
+        if request.method in {"GET", "HEAD"}:
+            # MLflow reads parameters from it, which nobody upstream of MLflow has looked at.
+            if not body.is_absent:
+                raise BodyRefusedError(f"{request.method} carries no body here. Use the query.")
+            return None
+        if self.route.traffic == "metadata":
+            # MLflow's bridge reads a chunked body as empty: it gets the whole, with its length.
+            return body.read_whole(conf.max_json_bytes()) or None
+        if body.length is not None:
+            sent["Content-Length"] = str(body.length)
+        return body
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+        """Map every error once, to MLflow's JSON; never HTML, never a traceback."""
+        reply = render_error(exc)
+        if isinstance(exc, AuthenticationFailed):
+            reply["WWW-Authenticate"] = self.get_authenticate_header(self.request) or "Bearer"
+        if isinstance(exc, MethodNotAllowed):
+            reply["Allow"] = ", ".join(self.allowed_methods)
+        return reply
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {}
+
+
+def raw_target(request: Request | HttpRequest) -> str:
+    """Return the request target as received; Django's own path has lost what was encoded."""
+    raw: str = request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or ""
+    if not raw:
+        raise ProxyError("This server does not hand on the raw request target. Run the portal under gunicorn.")
+    return raw
+
+
+def request_id() -> str:
+    identifier: str = structlog.contextvars.get_contextvars().get("request_id", "")
+    return identifier
+
+
+def render_error(exc: Exception) -> HttpResponse:
+    """Return the JSON reply for any exception of the proxy paths; logs what is not the caller's to know."""
+    facts = {"request_id": request_id()}
+    match exc:
+        case ProxyError():
+            log.warning("request_refused", reason=exc.reason, status=exc.status)
+            if isinstance(exc, ArtifactsDisabledError):
+                facts["error"] = exc.reason
+            reply = replies.error_body(exc.status, exc.error_code, exc.reason, str(exc), **facts)
+            if exc.retry_after is not None:
+                reply["Retry-After"] = str(exc.retry_after)
+            return reply
+        case AuthenticationFailed():
+            return replies.error_body(401, "UNAUTHENTICATED", "UNAUTHENTICATED", str(exc.detail), **facts)
+        case PermissionDenied():
+            reason = getattr(exc, "reason", "PERMISSION_DENIED")
+            log.warning("request_refused", reason=reason, status=403)
+            more = facts | getattr(exc, "facts", {})
+            return replies.error_body(403, "PERMISSION_DENIED", reason, str(exc.detail), **more)
+        case MethodNotAllowed():
+            return replies.error_body(405, "BAD_REQUEST", "METHOD_NOT_ALLOWED", str(exc.detail), **facts)
+        case APIException():
+            return replies.error_body(exc.status_code, "BAD_REQUEST", "REFUSED", str(exc.detail), **facts)
+        case DatabaseError():
+            # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
+            log.error("database_unavailable", error=type(exc).__name__)
+            sentence = "The portal's database cannot be reached. Try again shortly."
+            reply = replies.error_body(503, "TEMPORARILY_UNAVAILABLE", "DATABASE_UNAVAILABLE", sentence, **facts)
+            reply["Retry-After"] = "2"
+            return reply
+    log.error("request_failed", exc_info=exc)
+    return replies.error_body(500, ProxyError.error_code, ProxyError.reason, ProxyError.sentence, **facts)
+
+
+def proxy_root(request: HttpRequest, mount: str) -> HttpResponseBase:
+    """A browser at the mount itself, where MLflow's printed links lead, gets a page; a client gets the view."""
+    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+        return render(request, "mlflow_proxy/landing.html", {"mount": mount})
+    return MlflowProxyView.as_view()(request, mount=mount)
+
+
+proxy_root.csrf_exempt = True  # type: ignore[attr-defined]
