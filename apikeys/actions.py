@@ -5,7 +5,7 @@ of the caller; a key's secret exists only as their return value.
 """
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -204,8 +204,8 @@ def _record(
     object_id: str,
     actor: Actor,
     *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
     reason: str = "",
 ) -> None:
     AuditEvent.objects.create(
@@ -221,5 +221,5 @@ def _record(
     )
 
 
-def _plain(facts: dict[str, object]) -> dict[str, object]:
+def _plain(facts: Mapping[str, object]) -> dict[str, object]:
     return {word: fact.isoformat() if isinstance(fact, datetime.datetime) else fact for word, fact in facts.items()}

@@ -24,9 +24,8 @@ def database_now() -> datetime.datetime:
             "SELECT STATEMENT_TIMESTAMP()" if is_postgresql else "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
         )
         (value,) = cursor.fetchone()
-    if isinstance(value, str):
-        value = datetime.datetime.fromisoformat(value)
-    return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    now: datetime.datetime = datetime.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return now if now.tzinfo else now.replace(tzinfo=datetime.UTC)
 
 
 class Service(models.Model):
@@ -147,7 +146,7 @@ class AuditEvent(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         if self.pk is not None:
             raise TypeError("an audit event is never changed")
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
+        super().save(*args, **kwargs)
 
     def delete(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("an audit event is never deleted")

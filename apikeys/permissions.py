@@ -1,12 +1,13 @@
 """DRF's permissions over services and scopes; knows which scope a view asks for, never why."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apikeys import scopes
+from apikeys.models import ApiKey, Service
 
 
 class ScopeMissingError(PermissionDenied):
@@ -34,8 +35,9 @@ class HoldsRequiredScope(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         required: str | None = view.required_scope
-        if required is not None and not scopes.grants(request.auth.scopes, required):
-            raise ScopeMissingError(required, request.auth.scopes, request.auth.public_id)
+        key = cast("ApiKey", request.auth)
+        if required is not None and not scopes.grants(key.scopes, required):
+            raise ScopeMissingError(required, key.scopes, key.public_id)
         return True
 
 
@@ -44,8 +46,9 @@ class IsExpectedService(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         expected: str | None = view.expected_service
-        if expected is not None and request.user.service_id != expected:
-            raise ServiceMismatchError(expected, request.user.service_id)
+        actual = cast("Service", request.user).service_id
+        if expected is not None and actual != expected:
+            raise ServiceMismatchError(expected, actual)
         return True
 
 

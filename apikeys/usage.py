@@ -5,6 +5,7 @@ nothing else.
 """
 
 import atexit
+import datetime
 import os
 import threading
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ _flusher_of_process: int | None = None
 class LastUse:
     """When and from where a key was last seen by this process."""
 
-    at: timezone.datetime
+    at: datetime.datetime
     address: str | None
     agent: str
 

@@ -10,6 +10,7 @@ import secrets
 from pathlib import Path
 
 from environs import EnvValidationError, FileAwareEnv, validate
+from marshmallow import ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,12 +23,12 @@ class UnusableEnvironmentError(SystemExit):
 
 def _url_without_path(value: str) -> None:
     if not value.startswith(("http://", "https://")) or value.rstrip("/").count("/") != 2:
-        raise validate.ValidationError("must look like http://host:port, without a path")
+        raise ValidationError("must look like http://host:port, without a path")
 
 
 def _prefix(value: str) -> None:
     if value and (not value.startswith("/") or value.endswith("/")):
-        raise validate.ValidationError("must be empty or look like /mlflow")
+        raise ValidationError("must be empty or look like /mlflow")
 
 
 ENVIRONMENT: str = env.str(
@@ -52,9 +53,7 @@ MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
 
-MLFLOW_SERVER_URL: str = env.str(
-    "MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=_url_without_path
-)
+MLFLOW_SERVER_URL: str = env.str("MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=_url_without_path)
 MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=_prefix)
 MLFLOW_SERVE_ARTIFACTS: bool = env.bool("MLFLOW_SERVE_ARTIFACTS", True)
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
@@ -67,9 +66,7 @@ MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=va
 KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))
 KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
-LOG_LEVEL: str = env.str(
-    "HOKUSAI_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
-)
+LOG_LEVEL: str = env.str("HOKUSAI_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 
 ADMIN_USERNAME: str = env.str("DJANGO_SUPERUSER_USERNAME", "admin")
 ADMIN_PASSWORD: str = env.str("DJANGO_SUPERUSER_PASSWORD", "")
@@ -112,7 +109,7 @@ def _hints() -> list[str]:
     try:
         env.seal()
     except EnvValidationError as error:
-        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in error.error_messages.items()]
+        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in dict(error.error_messages).items()]
     hints = []
     if IS_PRODUCTION:
         required = {
@@ -132,3 +129,14 @@ if found := _hints():
 
 SECRET_KEY = SECRET_KEY or embedded_secret("secret_key")
 KEY_PEPPERS = KEY_PEPPERS or f"1:{embedded_secret('key_pepper')}"
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment for a child, changed; without the variables that steer an MLflow client."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
+    return inherited | changes
+
+
+def use_settings() -> None:
+    """Name the settings module to Django, unless the environment names another."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hokusai_portal.settings")

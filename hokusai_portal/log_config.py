@@ -13,7 +13,9 @@ from structlog.types import EventDict, Processor, WrappedLogger
 
 # The id part stays readable: operators find the row by it. Shorter and longer texts of the shape go too.
 _KEY = re.compile(r"(hk_(?:live|test|dev)_[0-9A-Za-z]{12})[0-9A-Za-z]+")
-_SIGNATURE = re.compile(r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|api_key|access_token)(?:=|%3D))[^&\s\"']+")
+_SIGNATURE = re.compile(
+    r"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|api_key|access_token)(?:=|%3D))[^&\s\"']+"
+)
 _CREDENTIAL = re.compile(r"(?i)\b(Bearer|ApiKey|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^:/?#\s\"']*:)[^@/?#\s\"']+@")
 

@@ -22,7 +22,9 @@ API_PREFIXES = ("/api/", "/mlflow")
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Say what this is and how to begin."""
-    return render(request, "hokusai_portal/home.html", {"version": __version__, "base": request.build_absolute_uri("/")})
+    return render(
+        request, "hokusai_portal/home.html", {"version": __version__, "base": request.build_absolute_uri("/")}
+    )
 
 
 @never_cache

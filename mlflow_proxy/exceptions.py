@@ -82,11 +82,12 @@ class UpstreamError(ProxyError):
     """MLflow could not be asked, or did not answer."""
 
     error_code = "TEMPORARILY_UNAVAILABLE"
-    retry_after = 2
 
 
 class UpstreamRefusedError(UpstreamError):
     status = 503
+    # Small: clients wait as long as they are told, up to six hours.
+    retry_after = 2
     reason = "UPSTREAM_REFUSED"
     sentence = "MLflow cannot be reached. The request was not sent; try again shortly."
 
@@ -95,19 +96,16 @@ class UpstreamTimedOutError(UpstreamError):
     status = 504
     error_code = "DEADLINE_EXCEEDED"
     reason = "UPSTREAM_TIMED_OUT"
-    retry_after = None
     sentence = "MLflow did not answer in time. The request may or may not have been carried out."
 
 
 class UpstreamGarbledError(UpstreamError):
     status = 502
     reason = "UPSTREAM_GARBLED"
-    retry_after = None
     sentence = "MLflow's answer could not be read. The request may or may not have been carried out."
 
 
 class UpstreamRejectedError(UpstreamError):
     status = 502
     reason = "UPSTREAM_REJECTED"
-    retry_after = None
     sentence = "MLflow refuses the portal itself. Its operators find the cause in the log by the request id."

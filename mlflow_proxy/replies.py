@@ -79,7 +79,9 @@ def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpRes
     is_plain_text = response.headers.get("Content-Type", "").startswith("text/plain")
     raw = upstream.read(response, MAXIMUM_ERROR_BYTES)
     if response.status == 403 and is_plain_text and b"Invalid Host header" in raw:
-        log.error("upstream_rejected", reason="UPSTREAM_HOST_REJECTED", hint="add the netloc to MLflow's --allowed-hosts")
+        log.error(
+            "upstream_rejected", reason="UPSTREAM_HOST_REJECTED", hint="add the netloc to MLflow's --allowed-hosts"
+        )
         raise UpstreamRejectedError(reason="UPSTREAM_HOST_REJECTED")
     if response.status == 401:
         # The caller's key is good: a 401 passed on would send people to ask for a new one.

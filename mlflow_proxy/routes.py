@@ -222,7 +222,9 @@ def find(method: str, segments: tuple[str, ...]) -> Route:
         for parts, route in _INDEX.get(("GET" if is_head else method, length), ()):
             if _matches(parts, segments) and (not is_head or route.traffic == "transfer"):
                 return route
-    raise RouteUnknownError(f"No such endpoint behind the portal, which knows MLflow {MLFLOW_SERIES}. {_advice(segments)}")
+    raise RouteUnknownError(
+        f"No such endpoint behind the portal, which knows MLflow {MLFLOW_SERIES}. {_advice(segments)}"
+    )
 
 
 def _matches(parts: tuple[str, ...], segments: tuple[str, ...]) -> bool:

@@ -64,7 +64,9 @@ def find_key(public_id: str) -> ApiKey:
     try:
         return ApiKey.objects.select_related("service").get(public_id=public_id)
     except ApiKey.DoesNotExist:
-        raise CommandError("There is no key of this public id. `list_keys` shows them: hk_live_ and 12 characters.") from None
+        raise CommandError(
+            "There is no key of this public id. `list_keys` shows them: hk_live_ and 12 characters."
+        ) from None
 
 
 def describe(row: ApiKey) -> dict[str, Any]:

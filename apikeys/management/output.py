@@ -15,7 +15,9 @@ def as_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return rows under headings, columns padded to their widest cell; an empty cell reads ``-``."""
     lines = [list(headings), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def _cell(value: Any) -> str:

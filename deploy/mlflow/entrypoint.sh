@@ -34,7 +34,9 @@ case $backend in
     sqlite:*)
         [ "$environment" = development ] || refuse "BACKEND_STORE_URI is SQLite, which is lost with" \
             "this machine. Set it to a PostgreSQL database, or HOKUSAI_ENVIRONMENT to development." ;;
-    postgresql://* | postgresql+*://* | mysql://* | mysql+*://* | mssql+*://*) ;;
+    # SQLAlchemy 2.1 takes psycopg 3 when no driver is named; psycopg2 is the one installed here.
+    postgresql://* | postgres://*) backend=postgresql+psycopg2://${backend#*://} ;;
+    postgresql+*://* | mysql+*://* | mssql+*://*) ;;
     *) refuse "BACKEND_STORE_URI is not a database URI. Use postgresql://... (or sqlite:///... in development)." ;;
 esac
 case $destination in

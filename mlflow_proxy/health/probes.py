@@ -95,7 +95,11 @@ def _ask_layout() -> Outcome:
     status, body = _get(_NATIVE_ARTIFACT)
     # The native router says that the file is missing, in MLflow's words; FastAPI says that the route is.
     if status == 404 and "error_code" not in _object(body):
-        return "UPSTREAM_LAYOUT_UNKNOWN", "no native artifact route", "Start MLflow under uvicorn, with --serve-artifacts."
+        return (
+            "UPSTREAM_LAYOUT_UNKNOWN",
+            "no native artifact route",
+            "Start MLflow under uvicorn, with --serve-artifacts.",
+        )
     return PASSED
 
 

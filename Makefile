@@ -1,0 +1,63 @@
+# Every target is a line or two; `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+PIP := bin/pip install --disable-pip-version-check --require-hashes
+
+.PHONY: help run test check format bench soak lock docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.installed .venv-mlflow/.installed ## Start MLflow and the portal on this machine; Ctrl-C stops both
+	@exec $(BIN)/python -m hokusai_portal.stack
+
+test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included
+	$(BIN)/python -m pytest
+
+check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment settings, locks
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	sh deploy/check-production.sh
+	$(BIN)/shellcheck deploy/mlflow/entrypoint.sh deploy/check-production.sh deploy/lock.sh .ci/run
+	sh deploy/lock.sh --check
+
+format: .venv/.installed-dev ## Format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the portal with MLflow alone
+	$(BIN)/python -m bench.latency
+
+soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (long)
+	$(BIN)/python -m pytest -m soak
+
+lock: .venv/.installed-dev ## Resolve the requirement files anew
+	sh deploy/lock.sh
+
+clean: ## Remove the environments and caches; data in var/ stays
+	rm -rf .venv .venv-mlflow .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed and was not found. Name it: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) …"
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt | .venv/bin/python
+	@echo "Installing the portal (about 40 packages, half a minute) …"
+	.venv/$(PIP) -r requirements.txt && touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@echo "Installing the test tools (about a minute) …"
+	.venv/$(PIP) -r requirements-dev.txt && touch $@
+
+.venv-mlflow/bin/python: | .venv/bin/python
+	@echo "Making .venv-mlflow …"
+	$(PYTHON) -m venv .venv-mlflow
+
+.venv-mlflow/.installed: requirements-mlflow.txt | .venv-mlflow/bin/python
+	@echo "Installing MLflow (about 90 packages, one to two minutes) …"
+	.venv-mlflow/$(PIP) -r requirements-mlflow.txt && touch $@

@@ -1,0 +1,1 @@
+"""Measurements, as ratios against MLflow alone in the same run; asserts nothing."""

@@ -1,0 +1,161 @@
+"""The embedded stack of ``make run``: one MLflow and one portal under one supervisor; for a machine of your own.
+
+Prepares the data folder once, starts both through the same entry points as the images, says when they are ready,
+and ends both when either ends. It issues the first key and account through the ordinary actions.
+"""
+
+import secrets
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import django
+import requests
+from honcho.manager import Manager
+
+from hokusai_portal import env
+
+PORTAL_URL = f"http://{env.PORTAL_HOST}:{env.PORTAL_PORT}"
+MLFLOW_URL = f"http://127.0.0.1:{env.MLFLOW_PORT}"
+MLFLOW_DIR = env.DATA_DIR / "mlflow"
+PATIENCE_SECONDS = 240
+
+
+def main() -> int:
+    for port, variable in ((env.PORTAL_PORT, "PORTAL_PORT"), (env.MLFLOW_PORT, "MLFLOW_PORT")):
+        if is_taken(port):
+            print(f"Port {port} is taken by another program. Choose another one: make run {variable}={port + 1}")
+            return 1
+    print(f"Preparing {env.DATA_DIR} …", flush=True)
+    welcome = prepare()
+    manager = Manager()
+    manager.add_process("mlflow", mlflow_command(), env=mlflow_environment())
+    manager.add_process("portal", portal_command(), env=env.child_environment(MLFLOW_SERVER_URL=MLFLOW_URL))
+    threading.Thread(target=announce, args=(welcome,), daemon=True).start()
+    manager.loop()
+    is_asked_to_stop = manager.returncode in {130, 143}
+    if not is_asked_to_stop:
+        print("One of the two ended by itself, so the other was stopped. Its last lines above say why.", flush=True)
+    return 0 if is_asked_to_stop else 1
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port in TIME_WAIT after the last run is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((env.PORTAL_HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def prepare() -> list[str]:
+    """Migrate, collect static files, and create account and key where none is; return the lines to show once."""
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415  (apps must be loaded first)
+
+    MLFLOW_DIR.mkdir(parents=True, exist_ok=True)
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    return [*first_account(), *first_key()]
+
+
+def first_account() -> list[str]:
+    from django.contrib.auth.models import User  # noqa: PLC0415
+
+    if User.objects.filter(is_superuser=True).exists():
+        return []
+    password = env.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    User.objects.create_superuser(env.ADMIN_USERNAME, env.ADMIN_EMAIL, password)
+    shown = "the one in DJANGO_SUPERUSER_PASSWORD" if env.ADMIN_PASSWORD else f"{password}   (shown this once)"
+    return [f"  Admin account   {env.ADMIN_USERNAME}", f"  Password        {shown}", ""]
+
+
+def first_key() -> list[str]:
+    from apikeys import actions, scopes  # noqa: PLC0415
+    from apikeys.models import DEFAULT_SERVICE, ApiKey, Service  # noqa: PLC0415
+
+    if ApiKey.objects.exists():
+        return [
+            "Paste into the shell where your code runs (the second line issues a new key):",
+            "",
+            f"  export MLFLOW_TRACKING_URI={PORTAL_URL}/api/mlflow",
+            "  export MLFLOW_TRACKING_TOKEN=$(.venv/bin/python manage.py issue_key --name shell"
+            " --preset operator --quiet)",
+        ]
+    issued = actions.issue_key(
+        service=Service.objects.get(service_id=DEFAULT_SERVICE),
+        name="first key",
+        scopes=scopes.PRESETS["operator"],
+        actor=actions.Actor(name="make run"),
+    )
+    return [
+        "Paste into the shell where your code runs (the key is shown this once):",
+        "",
+        f"  export MLFLOW_TRACKING_URI={PORTAL_URL}/api/mlflow",
+        f"  export MLFLOW_TRACKING_TOKEN={issued.secret.text}",
+    ]
+
+
+def mlflow_command() -> str:
+    return f"sh {env.BASE_DIR / 'deploy' / 'mlflow' / 'entrypoint.sh'}"
+
+
+def mlflow_environment() -> dict[str, str]:
+    """Return the variables of the image's contract, for SQLite and a folder below the data folder."""
+    return env.child_environment(
+        PATH=f"{env.MLFLOW_PYTHON.parent}:{env.child_environment().get('PATH', '/usr/bin:/bin')}",
+        HOKUSAI_ENVIRONMENT="development",
+        BACKEND_STORE_URI=f"sqlite:///{MLFLOW_DIR / 'mlflow.sqlite3'}",
+        DEFAULT_ARTIFACT_ROOT=str(MLFLOW_DIR / "artifacts"),
+        MLFLOW_HOST="127.0.0.1",
+        MLFLOW_PORT=str(env.MLFLOW_PORT),
+        MLFLOW_SERVER_URL=MLFLOW_URL,
+        MLFLOW_STATIC_PREFIX=env.MLFLOW_STATIC_PREFIX,
+    )
+
+
+def portal_command() -> str:
+    return f"{sys.executable} -m gunicorn -c {Path(__file__).with_name('gunicorn.conf.py')}"
+
+
+def announce(welcome: list[str]) -> None:
+    """Wait until the portal is ready and print how to use it."""
+    session = requests.Session()
+    session.trust_env = False
+    print("Waiting for MLflow; its first start takes up to a minute …", flush=True)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if session.get(f"{PORTAL_URL}/ready", timeout=10).status_code == requests.codes.ok:
+                break
+        except requests.RequestException:
+            pass
+        time.sleep(0.5)
+    else:
+        print(f"Not ready after {PATIENCE_SECONDS} s. See {PORTAL_URL}/ready and the lines above.", flush=True)
+        return
+    lines = [
+        *(
+            "",
+            "Hokusai Portal is ready.",
+            "",
+            f"  Portal          {PORTAL_URL}/",
+            f"  Admin           {PORTAL_URL}/admin/",
+        ),
+        *welcome,
+        *(
+            "",
+            "Next: HOKUSAI_API_KEY=$MLFLOW_TRACKING_TOKEN .venv/bin/python manage.py verify_registry"
+            f" --url {PORTAL_URL}    Ctrl-C stops both.",
+        ),
+    ]
+    print("\n".join(lines), flush=True)
+
+
+if __name__ == "__main__":
+    env.use_settings()
+    sys.exit(main())
