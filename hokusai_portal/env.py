@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv, validate
 from marshmallow import ValidationError
@@ -68,9 +69,18 @@ KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
 LOG_LEVEL: str = env.str("HOKUSAI_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 
+API_KEY: str = env.str("HOKUSAI_API_KEY", "")
 ADMIN_USERNAME: str = env.str("DJANGO_SUPERUSER_USERNAME", "admin")
 ADMIN_PASSWORD: str = env.str("DJANGO_SUPERUSER_PASSWORD", "")
 ADMIN_EMAIL: str = env.str("DJANGO_SUPERUSER_EMAIL", "")
+
+STACK_LOG_LEVEL = LOG_LEVEL if "HOKUSAI_LOG_LEVEL" in os.environ else "WARNING"
+# What a stock client in a process of its own may inherit: how to find programs and whom to trust, no credential.
+CLIENT_ENVIRONMENT = {
+    name: os.environ[name]
+    for name in ("PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "TMPDIR")
+    if name in os.environ
+}
 
 # Names of the predecessor that must not linger unnoticed: hokusai_portal/checks.py warns about them.
 LEGACY_NAMES_SET = sorted(
@@ -109,7 +119,8 @@ def _hints() -> list[str]:
     try:
         env.seal()
     except EnvValidationError as error:
-        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in dict(error.error_messages).items()]
+        reasons_by_name: Any = error.error_messages
+        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in reasons_by_name.items()]
     hints = []
     if IS_PRODUCTION:
         required = {

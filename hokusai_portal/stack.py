@@ -21,6 +21,8 @@ PORTAL_URL = f"http://{env.PORTAL_HOST}:{env.PORTAL_PORT}"
 MLFLOW_URL = f"http://127.0.0.1:{env.MLFLOW_PORT}"
 MLFLOW_DIR = env.DATA_DIR / "mlflow"
 PATIENCE_SECONDS = 240
+ISSUE_COMMAND = ".venv/bin/python manage.py issue_key --name shell --preset operator --quiet"
+VERIFY_COMMAND = f"HOKUSAI_API_KEY=$MLFLOW_TRACKING_TOKEN .venv/bin/python manage.py verify_registry --url {PORTAL_URL}"
 
 
 def main() -> int:
@@ -32,7 +34,7 @@ def main() -> int:
     welcome = prepare()
     manager = Manager()
     manager.add_process("mlflow", mlflow_command(), env=mlflow_environment())
-    manager.add_process("portal", portal_command(), env=env.child_environment(MLFLOW_SERVER_URL=MLFLOW_URL))
+    manager.add_process("portal", portal_command(), env=portal_environment())
     threading.Thread(target=announce, args=(welcome,), daemon=True).start()
     manager.loop()
     is_asked_to_stop = manager.returncode in {130, 143}
@@ -83,8 +85,7 @@ def first_key() -> list[str]:
             "Paste into the shell where your code runs (the second line issues a new key):",
             "",
             f"  export MLFLOW_TRACKING_URI={PORTAL_URL}/api/mlflow",
-            "  export MLFLOW_TRACKING_TOKEN=$(.venv/bin/python manage.py issue_key --name shell"
-            " --preset operator --quiet)",
+            f"  export MLFLOW_TRACKING_TOKEN=$({ISSUE_COMMAND})",
         ]
     issued = actions.issue_key(
         service=Service.objects.get(service_id=DEFAULT_SERVICE),
@@ -98,6 +99,11 @@ def first_key() -> list[str]:
         f"  export MLFLOW_TRACKING_URI={PORTAL_URL}/api/mlflow",
         f"  export MLFLOW_TRACKING_TOKEN={issued.secret.text}",
     ]
+
+
+def portal_environment() -> dict[str, str]:
+    """Return the portal's variables; a person reads this log, so it keeps to what went wrong."""
+    return env.child_environment(MLFLOW_SERVER_URL=MLFLOW_URL, HOKUSAI_LOG_LEVEL=env.STACK_LOG_LEVEL)
 
 
 def mlflow_command() -> str:
@@ -115,6 +121,8 @@ def mlflow_environment() -> dict[str, str]:
         MLFLOW_PORT=str(env.MLFLOW_PORT),
         MLFLOW_SERVER_URL=MLFLOW_URL,
         MLFLOW_STATIC_PREFIX=env.MLFLOW_STATIC_PREFIX,
+        UVICORN_LOG_LEVEL=env.STACK_LOG_LEVEL.lower(),
+        PYTHONWARNINGS="ignore",
     )
 
 
@@ -130,7 +138,11 @@ def announce(welcome: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
-            if session.get(f"{PORTAL_URL}/ready", timeout=10).status_code == requests.codes.ok:
+            # Asked only once MLflow listens: each earlier answer would fill the screen with its reasons.
+            if (
+                is_taken(env.MLFLOW_PORT)
+                and session.get(f"{PORTAL_URL}/ready", timeout=10).status_code == requests.codes.ok
+            ):
                 break
         except requests.RequestException:
             pass
@@ -147,11 +159,7 @@ def announce(welcome: list[str]) -> None:
             f"  Admin           {PORTAL_URL}/admin/",
         ),
         *welcome,
-        *(
-            "",
-            "Next: HOKUSAI_API_KEY=$MLFLOW_TRACKING_TOKEN .venv/bin/python manage.py verify_registry"
-            f" --url {PORTAL_URL}    Ctrl-C stops both.",
-        ),
+        *("", f"Next, in that shell: {VERIFY_COMMAND}", "Ctrl-C stops both."),
     ]
     print("\n".join(lines), flush=True)
 

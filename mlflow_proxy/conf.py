@@ -49,3 +49,14 @@ def max_json_bytes() -> int:
 
 def mlflow_python() -> Path:
     return Path(settings.HOKUSAI_MLFLOW_PYTHON)
+
+
+def api_key() -> str:
+    """Return the key that commands use as a client of a portal, from HOKUSAI_API_KEY; empty when unset."""
+    key: str = settings.HOKUSAI_API_KEY
+    return key
+
+
+def client_environment() -> dict[str, str]:
+    environment: dict[str, str] = settings.HOKUSAI_CLIENT_ENVIRONMENT
+    return dict(environment)

@@ -5,8 +5,12 @@ ProxyError
 ├── BodyRefusedError           400  a body where none belongs, or one that breaks its own framing
 ├── UploadTruncatedError       400  fewer bytes came than were announced
 ├── BodyTooLargeError          413
+├── UnauthenticatedError       401  no key, or none that is valid
+├── ForbiddenError             403  a good key without the right
 ├── RouteUnknownError          404  not in the table
+├── MethodRefusedError         405
 ├── ArtifactsDisabledError     503  MLFLOW_SERVE_ARTIFACTS=false
+├── DatabaseUnavailableError   503  the portal's own
 ├── LoopDetectedError          508  the upstream is the portal itself
 └── UpstreamError
     ├── UpstreamRefusedError   503  nothing reached MLflow
@@ -58,6 +62,24 @@ class BodyTooLargeError(ProxyError):
     reason = "BODY_TOO_LARGE"
 
 
+class UnauthenticatedError(ProxyError):
+    status = 401
+    error_code = "UNAUTHENTICATED"
+    reason = "UNAUTHENTICATED"
+
+
+class ForbiddenError(ProxyError):
+    status = 403
+    error_code = "PERMISSION_DENIED"
+    reason = "PERMISSION_DENIED"
+
+
+class MethodRefusedError(ProxyError):
+    status = 405
+    error_code = "BAD_REQUEST"
+    reason = "METHOD_REFUSED"
+
+
 class RouteUnknownError(ProxyError):
     status = 404
     error_code = "ENDPOINT_NOT_FOUND"
@@ -69,6 +91,14 @@ class ArtifactsDisabledError(ProxyError):
     error_code = "TEMPORARILY_UNAVAILABLE"
     reason = "ARTIFACTS_DISABLED"
     sentence = "Artifact storage is not configured. Please contact your administrator."
+
+
+class DatabaseUnavailableError(ProxyError):
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    reason = "DATABASE_UNAVAILABLE"
+    retry_after = 2
+    sentence = "The portal's database cannot be reached. Try again shortly."
 
 
 class LoopDetectedError(ProxyError):

@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 MAXIMUM_ERROR_BYTES = 64 * 1024
 MAXIMUM_SERVER_INFO_BYTES = 64 * 1024
 NOT_MODIFIED = 304
+# MLflow leaves an empty list out of its JSON and answers ``{}``, which people read as a failure.
+EMPTY_OBJECT_LENGTH = "2"
 CODES_BY_STATUS = {
     400: "BAD_REQUEST",
     403: "PERMISSION_DENIED",
@@ -41,6 +43,9 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
             raise UpstreamGarbledError(reason="UPSTREAM_REDIRECTED")
         if route.is_server_info:
             return _server_info(response)
+        if route.is_listing and response.headers.get("Content-Length") == EMPTY_OBJECT_LENGTH:
+            upstream.discard(response)
+            return _json({"files": []})
         told = headers.inbound(response.headers.items())
     except BaseException:
         upstream.discard(response)
@@ -56,10 +61,7 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
 def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> HttpResponse:
     """Return MLflow's error JSON with the portal's own words beside it; None among the facts is left out."""
     document = {"error_code": error_code, "reason": reason, "message": message, "detail": message, **facts}
-    reply = HttpResponse(json.dumps(document), status=status, content_type="application/json")
-    for name, value in headers.HARDENING.items():
-        reply[name] = value
-    return reply
+    return _json(document, status)
 
 
 def _server_info(response: urllib3.BaseHTTPResponse) -> HttpResponse:
@@ -69,10 +71,7 @@ def _server_info(response: urllib3.BaseHTTPResponse) -> HttpResponse:
         facts |= {"multipart_uploads_enabled": False, "multipart_downloads_enabled": False}
     except (ValueError, TypeError):
         raise UpstreamGarbledError() from None
-    reply = HttpResponse(json.dumps(facts), content_type="application/json")
-    for name, value in headers.HARDENING.items():
-        reply[name] = value
-    return reply
+    return _json(facts)
 
 
 def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponse:
@@ -97,6 +96,12 @@ def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpRes
         return error_body(status, code, "UPSTREAM_ANSWERED", message)
     sentence = message if isinstance(message, str) else f"MLflow answered with status {status} and no explanation."
     return error_body(status, CODES_BY_STATUS.get(status, "INTERNAL_ERROR"), "UPSTREAM_ANSWERED", sentence)
+
+
+def _json(document: dict[str, Any], status: int = 200) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(document), status=status, headers={"Content-Type": "application/json"} | headers.HARDENING
+    )
 
 
 def _parse_object(raw: bytes) -> dict[str, Any]:

@@ -181,6 +181,10 @@ class Route:
         return self.template.endswith("/mlflow-artifacts/artifacts/{artifact_path}") and self.method in {"GET", "PUT"}
 
     @property
+    def is_listing(self) -> bool:
+        return self.template.endswith("/mlflow-artifacts/artifacts")
+
+    @property
     def is_server_info(self) -> bool:
         return self.template.endswith("/server-info")
 

@@ -72,7 +72,7 @@ class PromptConnection(HTTPConnection):
         response = super().getresponse()
         self._acknowledge_at_once()
         self.last_answer_at = time.monotonic()
-        return response  # type: ignore[return-value]
+        return response
 
     def connect(self) -> None:
         super().connect()
@@ -110,7 +110,7 @@ def send(
         response = pool.urlopen(
             method,
             target,
-            body=body,  # type: ignore[arg-type]
+            body=body,
             headers=headers,
             retries=False,
             redirect=False,

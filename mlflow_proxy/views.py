@@ -6,7 +6,7 @@ import structlog
 from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, PermissionDenied
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -15,7 +15,16 @@ from apikeys.authentication import ApiKeyAuthentication, client_address
 from apikeys.permissions import HoldsRequiredScope
 from mlflow_proxy import conf, headers, replies, routes, targets, upstream
 from mlflow_proxy.bodies import RequestBody
-from mlflow_proxy.exceptions import ArtifactsDisabledError, BodyRefusedError, LoopDetectedError, ProxyError
+from mlflow_proxy.exceptions import (
+    ArtifactsDisabledError,
+    BodyRefusedError,
+    DatabaseUnavailableError,
+    ForbiddenError,
+    LoopDetectedError,
+    MethodRefusedError,
+    ProxyError,
+    UnauthenticatedError,
+)
 from mlflow_proxy.negotiation import PassThroughNegotiation
 
 log = structlog.get_logger(__name__)
@@ -29,7 +38,7 @@ class MlflowProxyView(APIView):
     content_negotiation_class = PassThroughNegotiation
     renderer_classes = (JSONRenderer,)
     parser_classes = ()
-    http_method_names = ("get", "head", "post", "put", "patch", "delete")  # type: ignore[assignment]
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
 
     target: targets.RequestTarget
     route: routes.Route
@@ -112,36 +121,35 @@ def request_id() -> str:
 
 def render_error(exc: Exception) -> HttpResponse:
     """Return the JSON reply for any exception of the proxy paths; logs what is not the caller's to know."""
-    facts = {"request_id": request_id()}
+    fault = as_proxy_error(exc)
+    log.warning("request_refused", reason=fault.reason, status=fault.status)
+    facts = {"request_id": request_id(), **getattr(exc, "facts", {})}
+    if isinstance(fault, ArtifactsDisabledError):
+        # The field that the predecessor's callers look for.
+        facts["error"] = fault.reason
+    reply = replies.error_body(fault.status, fault.error_code, fault.reason, str(fault), **facts)
+    if fault.retry_after is not None:
+        reply["Retry-After"] = str(fault.retry_after)
+    return reply
+
+
+def as_proxy_error(exc: Exception) -> ProxyError:
+    """Return what an exception means to the caller: the one place where DRF's and Django's words become ours."""
     match exc:
         case ProxyError():
-            log.warning("request_refused", reason=exc.reason, status=exc.status)
-            if isinstance(exc, ArtifactsDisabledError):
-                facts["error"] = exc.reason
-            reply = replies.error_body(exc.status, exc.error_code, exc.reason, str(exc), **facts)
-            if exc.retry_after is not None:
-                reply["Retry-After"] = str(exc.retry_after)
-            return reply
+            return exc
         case AuthenticationFailed():
-            return replies.error_body(401, "UNAUTHENTICATED", "UNAUTHENTICATED", str(exc.detail), **facts)
+            return UnauthenticatedError(str(exc.detail))
         case PermissionDenied():
-            reason = getattr(exc, "reason", "PERMISSION_DENIED")
-            log.warning("request_refused", reason=reason, status=403)
-            more = facts | getattr(exc, "facts", {})
-            return replies.error_body(403, "PERMISSION_DENIED", reason, str(exc.detail), **more)
+            return ForbiddenError(str(exc.detail), reason=getattr(exc, "reason", ""))
         case MethodNotAllowed():
-            return replies.error_body(405, "BAD_REQUEST", "METHOD_NOT_ALLOWED", str(exc.detail), **facts)
-        case APIException():
-            return replies.error_body(exc.status_code, "BAD_REQUEST", "REFUSED", str(exc.detail), **facts)
+            return MethodRefusedError(str(exc.detail))
         case DatabaseError():
             # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
             log.error("database_unavailable", error=type(exc).__name__)
-            sentence = "The portal's database cannot be reached. Try again shortly."
-            reply = replies.error_body(503, "TEMPORARILY_UNAVAILABLE", "DATABASE_UNAVAILABLE", sentence, **facts)
-            reply["Retry-After"] = "2"
-            return reply
+            return DatabaseUnavailableError()
     log.error("request_failed", exc_info=exc)
-    return replies.error_body(500, ProxyError.error_code, ProxyError.reason, ProxyError.sentence, **facts)
+    return ProxyError()
 
 
 def proxy_root(request: HttpRequest, mount: str) -> HttpResponseBase:

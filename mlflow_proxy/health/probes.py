@@ -37,17 +37,17 @@ class Probe:
 
 
 def probe_database() -> Probe:
-    """Does the portal's database answer a query?"""
+    """Ask whether the portal's database answers a query."""
     return _timed("database", _ask_database)
 
 
 def probe_mlflow() -> Probe:
-    """Does MLflow answer an API call with the Host that the traffic carries? Its /health is exempt from that check."""
+    """Ask MLflow's API with the Host that the traffic carries; its own /health is exempt from that check."""
     return _timed("mlflow", _ask_mlflow)
 
 
 def probe_layout() -> Probe:
-    """Are version and paths those that the portal was written for, so that uploads take the streaming route?"""
+    """Ask whether version and paths are those the portal knows, so that uploads take the streaming route."""
     return _timed("mlflow_layout", _ask_layout)
 
 

@@ -1,0 +1,127 @@
+"""Prove a deployment: the real registration as one command, through the portal, with nothing but a key."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.core.management.base import BaseCommand, CommandError
+
+from mlflow_proxy import conf
+
+SCRIPT = Path(__file__).parent.parent / "registration.py"
+MARKS = {"passed": "✓", "failed": "✗", "left": "–"}
+Step = dict[str, str]
+
+
+class Command(BaseCommand):
+    help = (
+        "Train, log, register and load a model through a portal with the stock client; exit 0 only if all of it works."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--url", required=True, help="the portal, or its tracking URI (…/api/mlflow)")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not conf.api_key():
+            raise CommandError("Set HOKUSAI_API_KEY to the key to verify with: it is read from nowhere else.")
+        if not conf.mlflow_python().exists():
+            raise CommandError(
+                f"The stock client is missing at {conf.mlflow_python()}. Run: make .venv-mlflow/.installed"
+            )
+        portal, tracking_uri = split_url(options["url"])
+        steps = []
+        for step in walk(portal, tracking_uri):
+            steps.append(step)
+            if not options["as_json"]:
+                self.print_step(step)
+        is_good = all(step["state"] != "failed" for step in steps)
+        if options["as_json"]:
+            self.stdout.write(json.dumps({"passed": is_good, "tracking_uri": tracking_uri, "steps": steps}, indent=2))
+        elif is_good:
+            self.stdout.write(f"All good: {tracking_uri} trains, registers and serves models.")
+        if not is_good:
+            raise CommandError(f"{tracking_uri} does not work yet: see the step marked ✗.")
+
+    def print_step(self, step: Step) -> None:
+        self.stdout.write(f"{MARKS[step['state']]} {step['step']:<20} {step['detail']}")
+        if step["hint"]:
+            self.stdout.write(f"  {'':<20} → {step['hint']}")
+        self.stdout.flush()
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Return (portal, tracking URI) for either of the two."""
+    parts = urlsplit(url.rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise CommandError(f"--url must look like https://registry.example.org, not {url!r}")
+    portal = f"{parts.scheme}://{parts.netloc}"
+    return portal, f"{portal}{parts.path or '/api/mlflow'}"
+
+
+def walk(portal: str, tracking_uri: str) -> Iterator[Step]:
+    """Yield the steps as they end: first the portal's own readiness, then the client's way."""
+    first = ask_readiness(portal)
+    yield first
+    if first["state"] == "failed":
+        return
+    seen = 0
+    with tempfile.TemporaryDirectory() as home:
+        process = subprocess.Popen(  # noqa: S603  (our own script, no shell)
+            [conf.mlflow_python(), SCRIPT],
+            env=client_environment(tracking_uri, home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                seen += 1
+                yield json.loads(line)
+        complaint = (process.stderr.read() if process.stderr else "").strip()
+        if process.wait() != 0 and seen == 0:
+            yield failed(
+                "start the client", complaint[-600:], "Does .venv-mlflow hold MLflow? make .venv-mlflow/.installed"
+            )
+
+
+def ask_readiness(portal: str) -> Step:
+    session = requests.Session()
+    session.trust_env = False
+    try:
+        reply = session.get(f"{portal}/ready", timeout=10)
+        document = reply.json()
+    except (requests.RequestException, ValueError) as error:
+        hint = "Nothing that is a portal listens there. Is it running, and is --url right?"
+        return failed("portal is ready", type(error).__name__, hint)
+    broken = [f"{check['name']} ({check['reason']})" for check in document.get("checks", []) if not check["passed"]]
+    if reply.status_code != requests.codes.ok:
+        return failed(
+            "portal is ready", f"not ready: {', '.join(broken)}", "GET /ready with an operator's key says more."
+        )
+    return {"step": "portal is ready", "state": "passed", "detail": portal, "hint": ""}
+
+
+def failed(step: str, detail: str, hint: str) -> Step:
+    return {"step": step, "state": "failed", "detail": detail, "hint": hint}
+
+
+def client_environment(tracking_uri: str, home: str) -> dict[str, str]:
+    """Return an environment with the two variables of a user and without anybody's cloud credentials or netrc."""
+    return conf.client_environment() | {
+        "HOME": home,
+        "MLFLOW_TRACKING_URI": tracking_uri,
+        "MLFLOW_TRACKING_TOKEN": conf.api_key(),
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONWARNINGS": "ignore",
+    }
