@@ -1,13 +1,15 @@
 """DRF's permissions over services and scopes; knows which scope a view asks for, never why."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apikeys import scopes
-from apikeys.models import ApiKey, Service
+
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey, Service
 
 
 class ScopeMissingError(PermissionDenied):

@@ -71,7 +71,7 @@ class Registration:
     def log_model(self) -> str:
         # Signed by an example: a model without signature is refused by some registries.
         info = mlflow.sklearn.log_model(self.model, name="model", input_example=FEATURES[:2])
-        self.model_uri = info.model_uri
+        self.model_uri = str(info.model_uri)
         return self.model_uri
 
     def register_model(self) -> str:

@@ -72,12 +72,12 @@ def walk(portal: str, tracking_uri: str) -> Iterator[Step]:
     if first["state"] == "failed":
         return
     seen = 0
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         process = subprocess.Popen(  # noqa: S603  (our own script, no shell)
             [conf.mlflow_python(), SCRIPT],
             env=client_environment(tracking_uri, home),
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=complaints,
             text=True,
             encoding="utf-8",
         )
@@ -85,11 +85,10 @@ def walk(portal: str, tracking_uri: str) -> Iterator[Step]:
             if line.startswith("{"):
                 seen += 1
                 yield json.loads(line)
-        complaint = (process.stderr.read() if process.stderr else "").strip()
         if process.wait() != 0 and seen == 0:
-            yield failed(
-                "start the client", complaint[-600:], "Does .venv-mlflow hold MLflow? make .venv-mlflow/.installed"
-            )
+            complaints.seek(0)
+            hint = "Does .venv-mlflow hold MLflow? Run: make .venv-mlflow/.installed"
+            yield failed("start the client", complaints.read().strip()[-600:], hint)
 
 
 def ask_readiness(portal: str) -> Step:
