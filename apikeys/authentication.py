@@ -38,7 +38,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Service, ApiKey]:
         try:
-            user, text = find_credential(request.headers)
+            user, text = find_credential(self.credential_headers(request))
             row = verify(text)
             if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
                 raise _refused("BASIC_USER_MISMATCH", row.public_id)
@@ -48,6 +48,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         structlog.contextvars.bind_contextvars(service=row.service.service_id, api_key=row.public_id)
         usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
         return row.service, row
+
+    def credential_headers(self, request: Request) -> Mapping[str, str]:
+        """Return where to look for the credential."""
+        return request.headers
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

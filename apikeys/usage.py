@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass
 
 import structlog
-from django.db import DatabaseError, connections
+from django.db import Error as DatabaseFault
+from django.db import connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -53,7 +54,7 @@ def flush() -> int:
             ApiKey.objects.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=use.at), pk=pk).update(
                 last_used_at=use.at, last_used_ip=use.address, last_used_agent=use.agent
             )
-    except DatabaseError as error:
+    except DatabaseFault as error:
         log.warning("usage_flush_failed", error=type(error).__name__, keys=len(batch))
         with _lock:
             for pk, use in batch.items():

@@ -17,5 +17,6 @@ urlpatterns = [
     path("ready", views.ready, name="ready"),
     path("api/health/mlflow", views.mlflow_health, name="mlflow-health"),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("apikeys.api.urls")),
     path("", include("mlflow_proxy.urls")),
 ]

@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseFault
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -14,7 +14,6 @@ from apikeys.authentication import CredentialRefusedError, find_credential, veri
 from hokusai_portal import __version__
 from mlflow_proxy import replies
 from mlflow_proxy.health import probes
-from mlflow_proxy.views import request_id
 
 API_PREFIXES = ("/api/", "/mlflow")
 
@@ -72,7 +71,7 @@ def may_see_details(request: HttpRequest) -> bool:
         if "Authorization" in request.headers or "X-Api-Key" in request.headers:
             return scopes.grants(verify(find_credential(request.headers)[1]).scopes, "storage:read")
         return bool(request.user.is_staff)
-    except (CredentialRefusedError, DatabaseError):
+    except (CredentialRefusedError, DatabaseFault):
         return False
 
 
@@ -107,6 +106,6 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 def _error(request: HttpRequest, status: int, code: str, reason: str, sentence: str) -> HttpResponseBase:
     is_browser = "text/html" in request.headers.get("Accept", "") and not request.path.startswith(API_PREFIXES)
     if is_browser:
-        facts = {"status": status, "sentence": sentence, "request_id": request_id()}
+        facts = {"status": status, "sentence": sentence, "request_id": replies.request_id()}
         return render(request, "hokusai_portal/error.html", facts, status=status)
-    return replies.error_body(status, code, reason, sentence, request_id=request_id())
+    return replies.error_body(status, code, reason, sentence)

@@ -16,7 +16,7 @@ ProxyError
     ├── UpstreamRefusedError   503  nothing reached MLflow
     ├── UpstreamTimedOutError  504
     ├── UpstreamGarbledError   502  bytes that are no answer
-    └── UpstreamRejectedError  502  MLflow answers, but refuses the portal itself
+    └── UpstreamRejectedError  424  MLflow, or its store, refuses the portal itself until an operator acts
 
 ``error_code`` is a word of MLflow's own table, so that its client shows the message instead of a warning.
 """
@@ -136,6 +136,8 @@ class UpstreamGarbledError(UpstreamError):
 
 
 class UpstreamRejectedError(UpstreamError):
-    status = 502
+    # Clients repeat every 500, 502, 503 and 504 for four minutes and then lose the message (RFC 4918 §11.4 for 424).
+    status = 424
+    error_code = "INVALID_STATE"
     reason = "UPSTREAM_REJECTED"
-    sentence = "MLflow refuses the portal itself. Its operators find the cause in the log by the request id."
+    sentence = "The portal's own set-up is at fault, not your request. Tell its operators the request id."

@@ -23,12 +23,16 @@ CODES_BY_STATUS = {
     403: "PERMISSION_DENIED",
     404: "ENDPOINT_NOT_FOUND",
     405: "BAD_REQUEST",
-    409: "RESOURCE_CONFLICT",
+    409: "ALREADY_EXISTS",
     413: "BAD_REQUEST",
     429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+FALLBACK_CODES = {True: "BAD_REQUEST", False: "INTERNAL_ERROR"}
+# MLflow passes on what the store answered to its own credentials, by status.
+STORE_FAULT_SIGN = "Failed to list artifacts in "
+STORE_REASONS = {401: "STORE_DENIED", 403: "STORE_DENIED", 404: "STORE_BUCKET_MISSING"}
 # What boto3 says inside MLflow's 500 when an object is not there (botocore ClientError).
 MISSING_OBJECT_SIGNS = ("(404) when calling the HeadObject", "(NoSuchKey)", "(404) when calling the GetObject")
 
@@ -59,9 +63,15 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
 
 
 def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> HttpResponse:
-    """Return MLflow's error JSON with the portal's own words beside it; None among the facts is left out."""
-    document = {"error_code": error_code, "reason": reason, "message": message, "detail": message, **facts}
-    return _json(document, status)
+    """Return MLflow's error JSON with the portal's own words beside it."""
+    document = {"error_code": error_code, "reason": reason, "message": message, "detail": message}
+    return _json(document | facts | {"request_id": request_id()}, status)
+
+
+def request_id() -> str:
+    """Return the id of the request being served, as the log and X-Request-ID show it."""
+    identifier: str = structlog.contextvars.get_contextvars().get("request_id", "")
+    return identifier
 
 
 def _server_info(response: urllib3.BaseHTTPResponse) -> HttpResponse:
@@ -75,27 +85,42 @@ def _server_info(response: urllib3.BaseHTTPResponse) -> HttpResponse:
 
 
 def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponse:
+    """Return MLflow's own error in JSON, or raise where the fault lies between MLflow and the portal or the store."""
+    status = response.status
     is_plain_text = response.headers.get("Content-Type", "").startswith("text/plain")
     raw = upstream.read(response, MAXIMUM_ERROR_BYTES)
-    if response.status == 403 and is_plain_text and b"Invalid Host header" in raw:
-        log.error(
-            "upstream_rejected", reason="UPSTREAM_HOST_REJECTED", hint="add the netloc to MLflow's --allowed-hosts"
-        )
-        raise UpstreamRejectedError(reason="UPSTREAM_HOST_REJECTED")
-    if response.status == 401:
-        # The caller's key is good: a 401 passed on would send people to ask for a new one.
-        log.error("upstream_rejected", reason="UPSTREAM_DEMANDS_LOGIN", hint="run MLflow without its own auth")
-        raise UpstreamRejectedError(reason="UPSTREAM_DEMANDS_LOGIN")
     document = _parse_object(raw)
-    code, message = document.get("error_code"), document.get("message") or document.get("detail")
-    status = response.status
-    if route.is_artifact and status == 500 and any(sign in str(message) for sign in MISSING_OBJECT_SIGNS):
+    code, message = document.get("error_code"), _message(document)
+    if status == 403 and is_plain_text and b"Invalid Host header" in raw:
+        raise _rejected("UPSTREAM_HOST_REJECTED", "add the netloc of MLFLOW_SERVER_URL to MLflow's --allowed-hosts")
+    if route.is_artifact and message.startswith(STORE_FAULT_SIGN):
+        # Relayed as it is, a 401, 403 or 404 of the store would read as the caller's own mistake.
+        raise _rejected(STORE_REASONS.get(status, "STORE_FAILED"), message)
+    if status == 401:
+        raise _rejected("UPSTREAM_DEMANDS_LOGIN", "run MLflow without its own auth: the portal is its door")
+    if route.is_artifact and status == 500 and any(sign in message for sign in MISSING_OBJECT_SIGNS):
         # A client repeats a 500 for four minutes, and probes for files that need not exist.
         return error_body(404, "RESOURCE_DOES_NOT_EXIST", "ARTIFACT_MISSING", "There is no such artifact.")
-    if isinstance(code, str) and isinstance(message, str):
-        return error_body(status, code, "UPSTREAM_ANSWERED", message)
-    sentence = message if isinstance(message, str) else f"MLflow answered with status {status} and no explanation."
-    return error_body(status, CODES_BY_STATUS.get(status, "INTERNAL_ERROR"), "UPSTREAM_ANSWERED", sentence)
+    if route.is_artifact and status >= 500:
+        log.error("artifact_failed", status=status, upstream=message or raw[:300].decode(errors="replace"))
+        message = "MLflow failed on this artifact. Tell the portal's operators the request id."
+    sentence = message or f"MLflow answered with status {status} and no explanation."
+    word = code if isinstance(code, str) else CODES_BY_STATUS.get(status, FALLBACK_CODES[status < 500])
+    return error_body(status, word, "UPSTREAM_ANSWERED", sentence)
+
+
+def _rejected(reason: str, hint: str) -> UpstreamRejectedError:
+    log.error("upstream_rejected", reason=reason, hint=hint)
+    return UpstreamRejectedError(reason=reason)
+
+
+def _message(document: dict[str, Any]) -> str:
+    """Return MLflow's sentence, or FastAPI's ``detail``, which is a list of complaints for a bad parameter."""
+    told = document.get("message") or document.get("detail") or ""
+    if isinstance(told, list):
+        complaints = [item for item in told if isinstance(item, dict)]
+        return "; ".join(f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg')}" for item in complaints)
+    return str(told)
 
 
 def _json(document: dict[str, Any], status: int = 200) -> HttpResponse:

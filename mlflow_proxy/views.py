@@ -3,7 +3,8 @@
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseFault
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, PermissionDenied
@@ -66,7 +67,7 @@ class MlflowProxyView(APIView):
             host=conf.upstream().netloc,
             address=client_address(request),
             scheme="https" if request.is_secure() else "http",
-            request_id=request_id(),
+            request_id=replies.request_id(),
         )
         body = self._outbound_body(request, sent)
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
@@ -114,16 +115,11 @@ def raw_target(request: Request | HttpRequest) -> str:
     return raw
 
 
-def request_id() -> str:
-    identifier: str = structlog.contextvars.get_contextvars().get("request_id", "")
-    return identifier
-
-
 def render_error(exc: Exception) -> HttpResponse:
     """Return the JSON reply for any exception of the proxy paths; logs what is not the caller's to know."""
     fault = as_proxy_error(exc)
     log.warning("request_refused", reason=fault.reason, status=fault.status)
-    facts = {"request_id": request_id(), **getattr(exc, "facts", {})}
+    facts = dict(getattr(exc, "facts", {}))
     if isinstance(fault, ArtifactsDisabledError):
         # The field that the predecessor's callers look for.
         facts["error"] = fault.reason
@@ -144,7 +140,7 @@ def as_proxy_error(exc: Exception) -> ProxyError:
             return ForbiddenError(str(exc.detail), reason=getattr(exc, "reason", ""))
         case MethodNotAllowed():
             return MethodRefusedError(str(exc.detail))
-        case DatabaseError():
+        case DatabaseFault():
             # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
             log.error("database_unavailable", error=type(exc).__name__)
             return DatabaseUnavailableError()

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseFault
+from django.db import connection
 
 from mlflow_proxy import conf, upstream
 from mlflow_proxy.exceptions import ProxyError
@@ -62,7 +63,7 @@ def _timed(name: str, ask: Callable[[], Outcome]) -> Probe:
         reason, detail, hint = ask()
     except ProxyError as error:
         reason, detail, hint = error.reason, str(error), "See whether MLflow runs at MLFLOW_SERVER_URL."
-    except DatabaseError as error:
+    except DatabaseFault as error:
         reason, detail, hint = "DATABASE_UNAVAILABLE", type(error).__name__, "See DATABASE_URL and the database's log."
     latency = round((time.perf_counter() - started) * 1000, 1)
     return Probe(name, not reason, True, latency, reason, detail, hint)

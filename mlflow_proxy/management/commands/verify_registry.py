@@ -71,7 +71,7 @@ def walk(portal: str, tracking_uri: str) -> Iterator[Step]:
     yield first
     if first["state"] == "failed":
         return
-    seen = 0
+    has_failed = False
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         process = subprocess.Popen(  # noqa: S603  (our own script, no shell)
             [conf.mlflow_python(), SCRIPT],
@@ -83,12 +83,13 @@ def walk(portal: str, tracking_uri: str) -> Iterator[Step]:
         )
         for line in process.stdout or ():
             if line.startswith("{"):
-                seen += 1
-                yield json.loads(line)
-        if process.wait() != 0 and seen == 0:
+                step = json.loads(line)
+                has_failed = has_failed or step["state"] == "failed"
+                yield step
+        if process.wait() != 0 and not has_failed:
             complaints.seek(0)
             hint = "Does .venv-mlflow hold MLflow? Run: make .venv-mlflow/.installed"
-            yield failed("start the client", complaints.read().strip()[-600:], hint)
+            yield failed("run the client", complaints.read().strip()[-600:], hint)
 
 
 def ask_readiness(portal: str) -> Step:

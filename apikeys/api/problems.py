@@ -1,0 +1,44 @@
+"""Errors of the REST API as problem details (RFC 9457); maps exceptions and knows no view."""
+
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseFault
+from rest_framework import status
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+log = structlog.get_logger(__name__)
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return a problem document for whatever a view raised; None leaves a bug to Django's own handler."""
+    if isinstance(exc, DatabaseFault):
+        log.error("database_unavailable", error=type(exc).__name__)
+        reply = _problem(503, "DATABASE_UNAVAILABLE", "The portal's database cannot be reached. Try again shortly.")
+        reply["Retry-After"] = "2"
+        return reply
+    if not isinstance(exc, APIException):
+        return None
+    # What the log says of a refused credential is not for the caller.
+    is_anonymous = exc.status_code == status.HTTP_401_UNAUTHORIZED
+    reason = "UNAUTHENTICATED" if is_anonymous else getattr(exc, "reason", str(exc.default_code).upper())
+    reply = _problem(exc.status_code, reason, str(exc.detail), **getattr(exc, "facts", {}))
+    if is_anonymous:
+        reply["WWW-Authenticate"] = "Bearer"
+    return reply
+
+
+def _problem(code: int, reason: str, detail: str, **facts: Any) -> Response:
+    document = {
+        "type": f"/docs/errors#{reason.lower()}",
+        "title": reason.replace("_", " ").capitalize(),
+        "status": code,
+        "reason": reason,
+        "detail": detail,
+        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+        **facts,
+    }
+    return Response(
+        document, status=code, headers={"Cache-Control": "no-store"}, content_type="application/problem+json"
+    )

@@ -1,0 +1,55 @@
+"""Key validation for sibling services: is this key good, and is it that service's? Changes nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.authentication import ApiKeyAuthentication
+from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
+from apikeys.permissions import IsExpectedService
+
+
+class KeyInQuestion(ApiKeyAuthentication):
+    """The key in a header or, as the predecessor's SDK sends it, in the body: there it is what is asked about."""
+
+    def credential_headers(self, request: Request) -> Mapping[str, str]:
+        key = _document(request).get("api_key")
+        if key is None:
+            return super().credential_headers(request)
+        if not isinstance(key, str):
+            raise ParseError("api_key must be a string.")
+        return {"X-Api-Key": key}
+
+
+class ValidateKeyView(APIView):
+    """``{service_id, api_key?}`` to the key's facts; 401 for a bad key, 403 for a good key of another service."""
+
+    authentication_classes = (KeyInQuestion,)
+    permission_classes = (IsExpectedService,)
+
+    @property
+    def expected_service(self) -> str:
+        return str(_document(self.request).get("service_id", DEFAULT_SERVICE))
+
+    def post(self, request: Request) -> Response:
+        service: Service = request.user  # type: ignore[assignment]
+        key: ApiKey = request.auth  # type: ignore[assignment]
+        facts = {
+            "is_valid": True,
+            "key_id": key.public_id,
+            "user_id": service.owner,
+            "service_id": service.service_id,
+            "scopes": key.scopes,
+            "expires_at": key.expires_at.isoformat(),
+        }
+        return Response(facts, headers={"Cache-Control": "no-store"})
+
+
+def _document(request: Request) -> dict[str, Any]:
+    if not isinstance(request.data, dict):
+        raise ParseError("The body must be a JSON object.")
+    return request.data

@@ -1,0 +1,88 @@
+"""What every unit test shares: a cast of three keys, a client that sends raw targets, and a quiet usage thread."""
+
+import os
+from typing import Any
+
+import pytest
+import structlog
+from django.db import connections
+from django.test import Client
+
+from apikeys import actions, scopes, usage
+from apikeys.models import DEFAULT_SERVICE, Service
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """Threads need a file: connections to a database in memory fail on each other's locks instead of waiting."""
+    if connections["default"].vendor == "sqlite":
+        path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connections["default"].settings_dict["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers(monkeypatch):
+    """The flusher would write from a thread of its own, outside of any test's database."""
+    monkeypatch.setattr(usage, "_flusher_of_process", os.getpid())
+    structlog.contextvars.clear_contextvars()
+    yield
+    usage._pending.clear()
+    structlog.contextvars.clear_contextvars()
+
+
+class PortalClient(Client):
+    """Django's client, which also hands on the request target as received, as gunicorn does."""
+
+    def generic(self, method: str, path: str, *args: Any, **kwargs: Any) -> Any:
+        return super().generic(method, path, *args, **{"RAW_URI": path} | kwargs)
+
+
+@pytest.fixture
+def portal():
+    return PortalClient()
+
+
+@pytest.fixture
+def actor():
+    return actions.Actor(name="alice", address="192.0.2.7", request_id="req-1")
+
+
+@pytest.fixture
+def platform(db):
+    return Service.objects.get(service_id=DEFAULT_SERVICE)
+
+
+@pytest.fixture
+def batch(db, actor):
+    return actions.create_service(service_id="batch", actor=actor)
+
+
+@pytest.fixture
+def issue(platform, actor):
+    """A factory of keys of the default service, with the reader's scopes unless told otherwise."""
+
+    def issue_key(service=platform, name="laptop", words=scopes.PRESETS["reader"], **more):
+        return actions.issue_key(service=service, name=name, scopes=words, actor=actor, **more)
+
+    return issue_key
+
+
+@pytest.fixture
+def reader(issue):
+    return issue(name="reader")
+
+
+@pytest.fixture
+def writer(issue):
+    return issue(name="writer", words=scopes.PRESETS["contributor"])
+
+
+@pytest.fixture
+def stranger(issue, batch):
+    return issue(service=batch, name="stranger")
+
+
+@pytest.fixture
+def bearer():
+    """How a key travels: the header of an issued key."""
+    return lambda issued: {"Authorization": f"Bearer {issued.secret.text}"}
