@@ -30,7 +30,7 @@ format: .venv/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the portal with MLflow alone
-	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.run
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (long)
 	$(BIN)/python -m pytest -m soak

@@ -167,7 +167,10 @@ def _create_key(
     predecessor: ApiKey | None = None,
 ) -> IssuedKey:
     peppers = conf.peppers()
-    secret = keys.mint(conf.key_environment(environment))
+    try:
+        secret = keys.mint(conf.key_environment(environment))
+    except ValueError as error:
+        raise ActionRefusedError(str(error)) from None
     now = database_now()
     row = ApiKey(
         service=service,

@@ -5,13 +5,17 @@ All bad variables are reported together when the module is imported.
 """
 
 import contextlib
+import ipaddress
 import os
 import secrets
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 from environs import EnvValidationError, FileAwareEnv, validate
 from marshmallow import ValidationError
+
+from apikeys.keys import parse_peppers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -27,6 +31,13 @@ def _url_without_path(value: str) -> None:
         raise ValidationError("must look like http://host:port, without a path")
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip()))
+    except ValueError:
+        raise ValidationError("must hold addresses or networks like 10.0.0.0/8") from None
+
+
 def _prefix(value: str) -> None:
     if value and (not value.startswith("/") or value.endswith("/")):
         raise ValidationError("must be empty or look like /mlflow")
@@ -36,7 +47,8 @@ ENVIRONMENT: str = env.str(
     "HOKUSAI_ENVIRONMENT", "development", validate=validate.OneOf(["development", "test", "production"])
 )
 IS_PRODUCTION = ENVIRONMENT == "production"
-DATA_DIR: Path = env.path("HOKUSAI_DATA_DIR", BASE_DIR / "var")
+DATA_DIR: Path = env.path("HOKUSAI_DATA_DIR", BASE_DIR / "var").resolve()
+IS_DATA_DIR_MOVED = DATA_DIR != BASE_DIR / "var"
 
 SECRET_KEY: str = env.str("HOKUSAI_SECRET_KEY", "")
 KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
@@ -45,7 +57,7 @@ DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=vali
 
 PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "")
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
-TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [])
+TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], subcast=_network)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
 
 PORTAL_HOST: str = env.str("PORTAL_HOST", "127.0.0.1")
@@ -115,23 +127,52 @@ def embedded_secret(name: str) -> str:
     return path.read_text().strip()
 
 
+# Their values stay out of the complaint: each holds a secret.
+def _pepper_complaint() -> tuple[str, str]:
+    try:
+        parse_peppers(KEY_PEPPERS) if KEY_PEPPERS else None
+    except ValueError as error:
+        return "HOKUSAI_KEY_PEPPERS", str(error)
+    return "HOKUSAI_KEY_PEPPERS", ""
+
+
+def _database_complaint() -> tuple[str, str]:
+    is_readable = True
+    try:
+        is_readable = not DATABASE_URL or bool(dj_database_url.parse(DATABASE_URL)["NAME"])
+    except ValueError:
+        is_readable = False
+    advice = "names no database; percent-encode special characters of the password, like %23 for #"
+    return "DATABASE_URL", "" if is_readable else advice
+
+
+def _reasons(found: Any) -> str:
+    # A list reports its members' complaints by position.
+    nested = found.values() if isinstance(found, dict) else found
+    return " ".join(reason if isinstance(reason, str) else _reasons(reason) for reason in nested)
+
+
 def _hints() -> list[str]:
+    hints = []
     try:
         env.seal()
     except EnvValidationError as error:
-        reasons_by_name: Any = error.error_messages
-        return [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in reasons_by_name.items()]
-    hints = []
+        by_name: Any = error.error_messages
+        hints += [f"{name}: {_reasons(found)}" for name, found in by_name.items()]
+    else:
+        if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
+            hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
     if IS_PRODUCTION:
         required = {
             "HOKUSAI_SECRET_KEY": (SECRET_KEY, "50 or more random characters"),
-            "HOKUSAI_KEY_PEPPERS": (KEY_PEPPERS, "like 1:<32 or more random characters>"),
-            "DATABASE_URL": (DATABASE_URL, "like postgres://user:password@host/portal"),
+            "HOKUSAI_KEY_PEPPERS": (KEY_PEPPERS, "1:<32 or more random characters>"),
+            "DATABASE_URL": (DATABASE_URL, "postgres://user:password@host/portal"),
             "HOKUSAI_PUBLIC_URL": (PUBLIC_URL, "the address users type, like https://registry.example.org"),
         }
         hints += [f"{name}: is missing; set it to {hint}" for name, (value, hint) in required.items() if not value]
-    if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
-        hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
+        if SECRET_KEY and len(SECRET_KEY) < 50:
+            hints.append("HOKUSAI_SECRET_KEY: is too short; set it to 50 or more random characters")
+    hints += [f"{name}: {complaint}" for name, complaint in (_pepper_complaint(), _database_complaint()) if complaint]
     return hints
 
 

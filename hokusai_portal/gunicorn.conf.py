@@ -37,6 +37,14 @@ def on_starting(server: Arbiter) -> None:
     call_command("check", fail_level="ERROR")
 
 
+def post_worker_init(worker: Worker) -> None:
+    """Say in the log, once MLflow is up, whether it is one that the portal knows."""
+    from mlflow_proxy.health import probes  # noqa: PLC0415
+
+    if worker.age == 1:
+        probes.verify_layout_when_up()
+
+
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     """Write what the worker knows of last uses before it goes."""
     del server, worker

@@ -21,8 +21,10 @@ PORTAL_URL = f"http://{env.PORTAL_HOST}:{env.PORTAL_PORT}"
 MLFLOW_URL = f"http://127.0.0.1:{env.MLFLOW_PORT}"
 MLFLOW_DIR = env.DATA_DIR / "mlflow"
 PATIENCE_SECONDS = 240
-ISSUE_COMMAND = ".venv/bin/python manage.py issue_key --name shell --preset operator --quiet"
-VERIFY_COMMAND = f"HOKUSAI_API_KEY=$MLFLOW_TRACKING_TOKEN .venv/bin/python manage.py verify_registry --url {PORTAL_URL}"
+# Commands in another shell must find the same data.
+_MANAGE = (f"HOKUSAI_DATA_DIR={env.DATA_DIR} " if env.IS_DATA_DIR_MOVED else "") + ".venv/bin/python manage.py"
+ISSUE_COMMAND = f"{_MANAGE} issue_key --name shell --preset operator --quiet"
+VERIFY_COMMAND = f"HOKUSAI_API_KEY=$MLFLOW_TRACKING_TOKEN {_MANAGE} verify_registry --url {PORTAL_URL}"
 
 
 def main() -> int:
@@ -82,6 +84,7 @@ def first_key() -> list[str]:
 
     if ApiKey.objects.exists():
         return [
+            "",
             "Paste into the shell where your code runs (the second line issues a new key):",
             "",
             f"  export MLFLOW_TRACKING_URI={PORTAL_URL}/api/mlflow",

@@ -5,16 +5,20 @@ for staff and ``storage:read`` alone.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from django.db import Error as DatabaseFault
 from django.db import connection
 
 from mlflow_proxy import conf, upstream
 from mlflow_proxy.exceptions import ProxyError
 from mlflow_proxy.routes import MLFLOW_SERIES
+
+log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 3.0
 _API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -55,6 +59,22 @@ def probe_layout() -> Probe:
 def probe_all() -> list[Probe]:
     """Answer every question of readiness, in order."""
     return [probe_database(), probe_mlflow(), probe_layout()]
+
+
+def verify_layout_when_up(pause_seconds: float = 2.0) -> threading.Thread:
+    """Start a thread that waits until MLflow answers, then logs once whether its layout is the one the portal knows."""
+
+    def watch() -> None:
+        while (answer := probe_layout()).reason in {"UPSTREAM_REFUSED", "UPSTREAM_TIMED_OUT"}:
+            time.sleep(pause_seconds)
+        if answer.passed:
+            log.info("mlflow_layout_verified", series=MLFLOW_SERIES)
+        else:
+            log.error("mlflow_layout_unknown", reason=answer.reason, detail=answer.detail, hint=answer.hint)
+
+    thread = threading.Thread(target=watch, name="layout-watch", daemon=True)
+    thread.start()
+    return thread
 
 
 def _timed(name: str, ask: Callable[[], Outcome]) -> Probe:
