@@ -31,11 +31,12 @@ def _url_without_path(value: str) -> None:
         raise ValidationError("must look like http://host:port, without a path")
 
 
-def _network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value.strip()))
-    except ValueError:
-        raise ValidationError("must hold addresses or networks like 10.0.0.0/8") from None
+def _networks(values: list[str]) -> None:
+    for position, value in enumerate(values, start=1):
+        try:
+            ipaddress.ip_network(value)
+        except ValueError:
+            raise ValidationError(f"entry {position} is no address or network like 10.0.0.0/8") from None
 
 
 def _prefix(value: str) -> None:
@@ -57,7 +58,7 @@ DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=vali
 
 PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "")
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
-TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], subcast=_network)
+TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
 
 PORTAL_HOST: str = env.str("PORTAL_HOST", "127.0.0.1")
@@ -146,19 +147,13 @@ def _database_complaint() -> tuple[str, str]:
     return "DATABASE_URL", "" if is_readable else advice
 
 
-def _reasons(found: Any) -> str:
-    # A list reports its members' complaints by position.
-    nested = found.values() if isinstance(found, dict) else found
-    return " ".join(reason if isinstance(reason, str) else _reasons(reason) for reason in nested)
-
-
 def _hints() -> list[str]:
     hints = []
     try:
         env.seal()
     except EnvValidationError as error:
         by_name: Any = error.error_messages
-        hints += [f"{name}: {_reasons(found)}" for name, found in by_name.items()]
+        hints += [f"{name}: {' '.join(map(str, reasons))}" for name, reasons in by_name.items()]
     else:
         if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
             hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
