@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 BIN := .venv/bin
 PIP := bin/pip install --disable-pip-version-check --require-hashes
 
-.PHONY: help run test check format bench soak lock docs clean
+.PHONY: help run test check format bench soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -10,7 +10,7 @@ def main() -> None:
     try:
         from django.core.management import execute_from_command_line
     except ImportError as error:
-        sys.exit(f"{error}. Use the project's own Python: .venv/bin/python manage.py … (`make .venv` creates it).")
+        sys.exit(f"{error}. Use the project's own Python: .venv/bin/python manage.py … (`make run` makes it).")
     execute_from_command_line(sys.argv)
 
 

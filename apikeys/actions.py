@@ -14,6 +14,7 @@ from apikeys import conf, keys, scopes
 from apikeys.models import ApiKey, AuditEvent, Service, database_now
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
+MAXIMUM_REASON_LENGTH = 500
 DEFAULT_GRACE = datetime.timedelta(hours=24)
 
 
@@ -96,6 +97,7 @@ def issue_key(
     The lifetime is in days, by default the policy's. Raises ActionRefusedError when the service is disabled or the
     lifetime is outside policy, UnknownScopeError for a bad scope, ValidationError for a bad name.
     """
+    service = Service.objects.select_for_update().get(pk=service.pk)
     if service.is_disabled:
         raise ActionRefusedError(f"service {service} is disabled: enable it before issuing keys")
     days = conf.default_days() if expires_in_days is None else expires_in_days
@@ -198,6 +200,8 @@ def _facts(row: ApiKey) -> dict[str, object]:
 def _reason(text: str) -> str:
     if not text.strip():
         raise ActionRefusedError("give a reason: the audit trail keeps it")
+    if len(text.strip()) > MAXIMUM_REASON_LENGTH:
+        raise ActionRefusedError(f"the reason is longer than {MAXIMUM_REASON_LENGTH} characters")
     return text.strip()
 
 

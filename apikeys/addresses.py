@@ -14,7 +14,8 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        address = ipaddress.ip_address(text.strip())
+        # The zone of a link-local address is text of any kind and length (RFC 4007 §11).
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -38,10 +38,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Service, ApiKey]:
         try:
-            user, text = find_credential(self.credential_headers(request))
-            row = verify(text)
-            if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
-                raise _refused("BASIC_USER_MISMATCH", row.public_id)
+            row = identify(self.credential_headers(request))
         except CredentialRefusedError as error:
             log.warning("credential_refused", reason=error.reason, api_key=error.public_id)
             raise
@@ -55,6 +52,15 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def identify(headers: Mapping[str, str]) -> ApiKey:
+    """Return the row of the one credential in the headers; raises CredentialRefusedError."""
+    user, text = find_credential(headers)
+    row = verify(text)
+    if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
+        raise _refused("BASIC_USER_MISMATCH", row.public_id)
+    return row
 
 
 def find_credential(headers: Mapping[str, str]) -> tuple[str, str]:

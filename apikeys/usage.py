@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apikeys import conf
 from apikeys.models import ApiKey
+from apikeys.redaction import redact_keys
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,8 @@ class LastUse:
 
 def record(key_pk: int, address: str | None, agent: str) -> None:
     """Remember that a key was used now; returns at once and touches no database."""
-    use = LastUse(timezone.now(), address, agent[:200])
+    # Redacted before it is cut: half a key has no shape to find it by.
+    use = LastUse(timezone.now(), address, redact_keys(agent)[:200])
     with _lock:
         _pending[key_pk] = use
         _start_flusher()

@@ -40,8 +40,8 @@ def check_legacy_names(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"{name} is set and means nothing here.",
-            hint="Remove it: it configured the predecessor's authentication or proxy.",
+            hint=f"Use {successor} instead." if successor else "Remove it: it configured the predecessor.",
             id="hokusai_portal.W001",
         )
-        for name in env.LEGACY_NAMES_SET
+        for name, successor in env.LEGACY_NAMES_SET.items()
     ]

@@ -10,6 +10,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from environs import EnvValidationError, FileAwareEnv, validate
@@ -19,7 +20,19 @@ from apikeys.keys import parse_peppers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = FileAwareEnv(eager=False, strip_whitespace=True)
+
+class CollectingEnv(FileAwareEnv):
+    """Reports a secret file that cannot be read with the other complaints, instead of stopping at it."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            return super()._get_value(env_key, default)
+        except ValueError as error:
+            self._errors[env_key].append(str(error))
+            return default
+
+
+env = CollectingEnv(eager=False, strip_whitespace=True)
 
 
 class UnusableEnvironmentError(SystemExit):
@@ -27,8 +40,15 @@ class UnusableEnvironmentError(SystemExit):
 
 
 def _url_without_path(value: str) -> None:
-    if not value.startswith(("http://", "https://")) or value.rstrip("/").count("/") != 2:
-        raise ValidationError("must look like http://host:port, without a path")
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    # A password in it would end in logs and health pages; a path or query would be dropped in silence.
+    is_bare = is_good and "@" not in parts.netloc and parts.path in {"", "/"} and not (parts.query or parts.fragment)
+    if value and not is_bare:
+        raise ValidationError("must look like http://host:port, without user, path or query")
 
 
 def _networks(values: list[str]) -> None:
@@ -56,7 +76,7 @@ KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200))
 
-PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "")
+PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=_url_without_path)
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
 TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
@@ -95,22 +115,18 @@ CLIENT_ENVIRONMENT = {
     if name in os.environ
 }
 
-# Names of the predecessor that must not linger unnoticed: hokusai_portal/checks.py warns about them.
-LEGACY_NAMES_SET = sorted(
-    name
-    for name in os.environ
-    if name.startswith(("REGISTRY_ADMIN_", "MLFLOW_ADMIN_AUTH_", "MLFLOW_CB_", "DNS_", "SCANNER_FILTER_"))
-    or name
-    in {
-        "AUTH_SERVICE_URL",
-        "AUTH_SERVICE_ID",
-        "AUTH_SERVICE_TIMEOUT",
-        "BCRYPT_ROUNDS",
-        "MLFLOW_PROXY_DEBUG",
-        "MLFLOW_MAX_RETRIES",
-        "MLFLOW_FALLBACK_IP",
-    }
-)
+# Names of the predecessor that must not linger unnoticed, with what took their place: hokusai_portal/checks.py warns.
+_RENAMED = {
+    "SECRET_KEY": "HOKUSAI_SECRET_KEY",
+    **dict.fromkeys(("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DATABASE_PASSWORD"), "DATABASE_URL"),
+    **dict.fromkeys(("REDIS_HOST", "REDIS_PORT", "REDIS_AUTH_TOKEN", "REDIS_TLS_ENABLED"), "REDIS_URL"),
+    **dict.fromkeys(("AUTH_SERVICE_URL", "AUTH_SERVICE_ID", "AUTH_SERVICE_TIMEOUT", "BCRYPT_ROUNDS"), ""),
+    **dict.fromkeys(("MLFLOW_PROXY_DEBUG", "MLFLOW_MAX_RETRIES", "MLFLOW_FALLBACK_IP"), ""),
+}
+_GONE_PREFIXES = ("REGISTRY_ADMIN_", "MLFLOW_ADMIN_AUTH_", "MLFLOW_CB_", "DNS_", "SCANNER_FILTER_")
+LEGACY_NAMES_SET = {
+    name: _RENAMED.get(name, "") for name in sorted(os.environ) if name in _RENAMED or name.startswith(_GONE_PREFIXES)
+}
 
 
 def embedded_secret(name: str) -> str:

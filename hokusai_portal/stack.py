@@ -4,7 +4,11 @@ Prepares the data folder once, starts both through the same entry points as the 
 and ends both when either ends. It issues the first key and account through the ordinary actions.
 """
 
+import contextlib
+import os
 import secrets
+import shlex
+import signal
 import socket
 import sys
 import threading
@@ -14,10 +18,13 @@ from pathlib import Path
 import django
 import requests
 from honcho.manager import Manager
+from honcho.printer import Message, Printer
 
 from hokusai_portal import env
 
-PORTAL_URL = f"http://{env.PORTAL_HOST}:{env.PORTAL_PORT}"
+# A wildcard is no address to visit, and no host that the portal answers for.
+_VISIBLE_HOST = "127.0.0.1" if env.PORTAL_HOST in {"0.0.0.0", "::"} else env.PORTAL_HOST  # noqa: S104
+PORTAL_URL = f"http://{_VISIBLE_HOST}:{env.PORTAL_PORT}"
 MLFLOW_URL = f"http://127.0.0.1:{env.MLFLOW_PORT}"
 MLFLOW_DIR = env.DATA_DIR / "mlflow"
 PATIENCE_SECONDS = 240
@@ -34,11 +41,17 @@ def main() -> int:
             return 1
     print(f"Preparing {env.DATA_DIR} …", flush=True)
     welcome = prepare()
-    manager = Manager()
+    manager = Manager(PatientPrinter())
     manager.add_process("mlflow", mlflow_command(), env=mlflow_environment())
     manager.add_process("portal", portal_command(), env=portal_environment())
-    threading.Thread(target=announce, args=(welcome,), daemon=True).start()
+    is_announced = threading.Event()
+    threading.Thread(target=announce, args=(welcome, is_announced), daemon=True).start()
+    # A closed terminal ends the stack like Ctrl-C, instead of leaving both behind on their ports.
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
+    if not is_announced.is_set():
+        # Account and key exist and are shown once: an early end must not swallow them.
+        say(*welcome)
     is_asked_to_stop = manager.returncode in {130, 143}
     if not is_asked_to_stop:
         print("One of the two ended by itself, so the other was stopped. Its last lines above say why.", flush=True)
@@ -110,7 +123,7 @@ def portal_environment() -> dict[str, str]:
 
 
 def mlflow_command() -> str:
-    return f"sh {env.BASE_DIR / 'deploy' / 'mlflow' / 'entrypoint.sh'}"
+    return shlex.join(["sh", str(env.BASE_DIR / "deploy" / "mlflow" / "entrypoint.sh")])
 
 
 def mlflow_environment() -> dict[str, str]:
@@ -130,10 +143,10 @@ def mlflow_environment() -> dict[str, str]:
 
 
 def portal_command() -> str:
-    return f"{sys.executable} -m gunicorn -c {Path(__file__).with_name('gunicorn.conf.py')}"
+    return shlex.join([sys.executable, "-m", "gunicorn", "-c", str(Path(__file__).with_name("gunicorn.conf.py"))])
 
 
-def announce(welcome: list[str]) -> None:
+def announce(welcome: list[str], is_announced: threading.Event) -> None:
     """Wait until the portal is ready and print how to use it."""
     session = requests.Session()
     session.trust_env = False
@@ -164,7 +177,21 @@ def announce(welcome: list[str]) -> None:
         *welcome,
         *("", f"Next, in that shell: {VERIFY_COMMAND}", "Ctrl-C stops both."),
     ]
-    print("\n".join(lines), flush=True)
+    is_announced.set()
+    say(*lines)
+
+
+def say(*lines: str) -> None:
+    with contextlib.suppress(OSError):
+        print("\n".join(lines), flush=True)
+
+
+class PatientPrinter(Printer):  # type: ignore[misc]  # honcho carries no types
+    """Goes on without an audience: a closed pipe must not keep the stack from ending its children."""
+
+    def write(self, message: Message) -> None:
+        with contextlib.suppress(OSError):
+            super().write(message)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apikeys import scopes
-from apikeys.authentication import CredentialRefusedError, find_credential, verify
+from apikeys.authentication import CredentialRefusedError, identify
+from apikeys.keys import UnknownPepperError
 from hokusai_portal import __version__
 from mlflow_proxy import replies
 from mlflow_proxy.health import probes
@@ -45,7 +46,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when every critical dependency answers, else 503; each check by name, with its reason as a closed word."""
-    answers = probes.probe_all()
+    answers = probes.recent_answers.get()
     is_ready = all(answer.passed for answer in answers if answer.is_critical)
     sees_details = may_see_details(request)
     checks = [_described(answer, sees_details) for answer in answers]
@@ -56,7 +57,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mlflow_health(request: HttpRequest) -> HttpResponse:
     """200 or 503 for MLflow alone, as the predecessor answered."""
-    answer = probes.probe_mlflow()
+    answer = next(answer for answer in probes.recent_answers.get() if answer.name == "mlflow")
     document: dict[str, Any] = {"status": "ok" if answer.passed else "error", "latency_ms": answer.latency_ms}
     if may_see_details(request):
         from mlflow_proxy import conf  # noqa: PLC0415
@@ -69,9 +70,9 @@ def may_see_details(request: HttpRequest) -> bool:
     """Return whether the caller is staff or holds ``storage:read``; False, not an error, for anybody else."""
     try:
         if "Authorization" in request.headers or "X-Api-Key" in request.headers:
-            return scopes.grants(verify(find_credential(request.headers)[1]).scopes, "storage:read")
+            return scopes.grants(identify(request.headers).scopes, "storage:read")
         return bool(request.user.is_staff)
-    except (CredentialRefusedError, DatabaseFault):
+    except (CredentialRefusedError, DatabaseFault, UnknownPepperError):
         return False
 
 
@@ -97,6 +98,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return _error(request, 403, "PERMISSION_DENIED", "PERMISSION_DENIED", "This is not allowed.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    return _error(request, 403, "PERMISSION_DENIED", "CSRF_FAILED", "The form is too old or not ours. Load it again.")
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

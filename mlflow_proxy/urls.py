@@ -13,9 +13,9 @@ urlpatterns = [
         for pattern in (
             path(mount[1:], proxy_root, {"mount": mount}),
             path(f"{mount[1:]}/", proxy_root, {"mount": mount}),
-            # DOTALL: a name with a line feed must reach the view and its 400, not fall out of the router.
-            re_path(rf"(?s)^{mount[1:]}/(?P<rest>.+)$", _view, {"mount": mount}),
+            # Not a dot: a name with a line feed must reach the view and its 400, not fall out of the router.
+            re_path(rf"^{mount[1:]}/(?P<rest>[\s\S]+)$", _view, {"mount": mount}),
         )
     ),
-    re_path(r"(?s)^(?P<rest>api/[23]\.0/mlflow(?:-artifacts)?/.+)$", _view, {"mount": ""}),
+    re_path(r"^(?P<rest>api/[23]\.0/mlflow(?:-artifacts)?/[\s\S]+)$", _view, {"mount": ""}),
 ]

@@ -7,12 +7,13 @@ from django.db import Error as DatabaseFault
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, PermissionDenied
+from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apikeys.authentication import ApiKeyAuthentication, client_address
+from apikeys.keys import UnknownPepperError
 from apikeys.permissions import HoldsRequiredScope
 from mlflow_proxy import conf, headers, replies, routes, targets, upstream
 from mlflow_proxy.bodies import RequestBody
@@ -25,10 +26,17 @@ from mlflow_proxy.exceptions import (
     MethodRefusedError,
     ProxyError,
     UnauthenticatedError,
+    UpstreamRejectedError,
 )
 from mlflow_proxy.negotiation import PassThroughNegotiation
 
 log = structlog.get_logger(__name__)
+
+MEANINGS: tuple[tuple[type[APIException], type[ProxyError]], ...] = (
+    (AuthenticationFailed, UnauthenticatedError),
+    (PermissionDenied, ForbiddenError),
+    (MethodNotAllowed, MethodRefusedError),
+)
 
 
 class MlflowProxyView(APIView):
@@ -50,6 +58,8 @@ class MlflowProxyView(APIView):
         if headers.HOP_HEADER in request.headers:
             raise LoopDetectedError()
         self.perform_authentication(request)
+        if (request.method or "").lower() not in self.http_method_names:
+            raise MethodNotAllowed(request.method or "")
         self.target = targets.parse(raw_target(request), mount)
         self.route = routes.find(request.method or "", self.target.segments)
         self.required_scope = self.route.scope
@@ -131,19 +141,20 @@ def render_error(exc: Exception) -> HttpResponse:
 
 def as_proxy_error(exc: Exception) -> ProxyError:
     """Return what an exception means to the caller: the one place where DRF's and Django's words become ours."""
-    match exc:
-        case ProxyError():
-            return exc
-        case AuthenticationFailed():
-            return UnauthenticatedError(str(exc.detail))
-        case PermissionDenied():
-            return ForbiddenError(str(exc.detail), reason=getattr(exc, "reason", ""))
-        case MethodNotAllowed():
-            return MethodRefusedError(str(exc.detail))
-        case DatabaseFault():
-            # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
-            log.error("database_unavailable", error=type(exc).__name__)
-            return DatabaseUnavailableError()
+    if isinstance(exc, ProxyError):
+        return exc
+    for theirs, ours in MEANINGS:
+        if isinstance(exc, theirs):
+            # Why a credential was refused is for the log alone.
+            reason = "" if ours is UnauthenticatedError else getattr(exc, "reason", "")
+            return ours(str(exc.detail), reason=reason)
+    if isinstance(exc, DatabaseFault):
+        # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
+        log.error("database_unavailable", error=type(exc).__name__)
+        return DatabaseUnavailableError()
+    if isinstance(exc, UnknownPepperError):
+        log.error("pepper_missing", hint=f"{exc}: put it back into HOKUSAI_KEY_PEPPERS, or revoke its keys")
+        return UpstreamRejectedError(reason="PEPPER_MISSING")
     log.error("request_failed", exc_info=exc)
     return ProxyError()
 

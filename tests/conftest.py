@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 import structlog
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 
 from apikeys import actions, scopes, usage
 from apikeys.models import DEFAULT_SERVICE, Service
+from mlflow_proxy import views
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +22,18 @@ def django_db_modify_db_settings(tmp_path_factory):
         connections["default"].settings_dict["TEST"]["NAME"] = str(path)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _static_root():
+    """WhiteNoise warns about a folder that collectstatic has not made yet."""
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
+
+
 @pytest.fixture(autouse=True)
 def _no_leftovers(monkeypatch):
-    """The flusher would write from a thread of its own, outside of any test's database."""
+    """The flusher would write from a thread of its own, outside of any test's database; and a test's transaction
+    ends with its connection, which Django's client spares for the same reason."""
     monkeypatch.setattr(usage, "_flusher_of_process", os.getpid())
+    monkeypatch.setattr(views, "close_old_connections", lambda: None)
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()
@@ -40,6 +50,20 @@ class PortalClient(Client):
 @pytest.fixture
 def portal():
     return PortalClient()
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Name what must not be called: ``forbid(owner, "attribute", ...)``."""
+
+    def forbid_calls(owner, *names):
+        def fail(*args, **kwargs):
+            pytest.fail("was called")
+
+        for name in names:
+            monkeypatch.setattr(owner, name, fail)
+
+    return forbid_calls
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _problem(code: int, reason: str, detail: str, **facts: Any) -> Response:
     document = {
-        "type": f"/docs/errors#{reason.lower()}",
+        "type": f"urn:hokusai-portal:error:{reason.lower()}",
         "title": reason.replace("_", " ").capitalize(),
         "status": code,
         "reason": reason,

@@ -1,10 +1,12 @@
 """What the key commands share: who acts, how a key is found and described; writes nothing itself."""
 
+import datetime
 import getpass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from apikeys import scopes
 from apikeys.actions import ActionRefusedError, Actor, IssuedKey
@@ -30,6 +32,10 @@ class KeyCommand(BaseCommand):
             raise CommandError(str(error)) from None
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
+        except OverflowError:
+            raise CommandError("A number is larger than any date.") from None
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}. Has `manage.py migrate` run?") from None
 
     def print_issued(self, issued: IssuedKey, options: dict[str, Any], **more: Any) -> None:
         """Print a new key: alone with --quiet, else with what to do next. It is shown this once."""
@@ -43,7 +49,8 @@ class KeyCommand(BaseCommand):
             self.stdout.write(f"  scopes   {' '.join(issued.row.scopes)}")
             self.stdout.write(f"  expires  {issued.row.expires_at:%Y-%m-%d %H:%M} UTC")
             for word, fact in more.items():
-                self.stdout.write(f"  {word.replace('_', ' ')}  {fact}")
+                shown = f"{fact:%Y-%m-%d %H:%M} UTC" if isinstance(fact, datetime.datetime) else fact
+                self.stdout.write(f"  {word.replace('_', ' ')}  {shown}")
             self.stdout.write("\nNext: give it to its user as MLFLOW_TRACKING_TOKEN.")
 
 

@@ -21,6 +21,7 @@ from mlflow_proxy.routes import MLFLOW_SERIES
 log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 3.0
+RECENT_SECONDS = 1.0
 _API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
 _NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 
@@ -59,6 +60,30 @@ def probe_layout() -> Probe:
 def probe_all() -> list[Probe]:
     """Answer every question of readiness, in order."""
     return [probe_database(), probe_mlflow(), probe_layout()]
+
+
+class RecentAnswers:
+    """Answers at most RECENT_SECONDS old, asked by one thread at a time: anybody may ask, and MLflow may be slow."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._answers: list[Probe] = []
+        self._asked_at = -RECENT_SECONDS
+
+    def get(self) -> list[Probe]:
+        # Whoever comes while another asks takes the last answer, unless there is none yet.
+        if not self._asking.acquire(blocking=not self._answers):
+            return self._answers
+        try:
+            if time.monotonic() - self._asked_at >= RECENT_SECONDS:
+                self._answers = probe_all()
+                self._asked_at = time.monotonic()
+            return self._answers
+        finally:
+            self._asking.release()
+
+
+recent_answers = RecentAnswers()
 
 
 def verify_layout_when_up(pause_seconds: float = 2.0) -> threading.Thread:

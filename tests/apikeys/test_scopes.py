@@ -25,7 +25,7 @@ def test_grants_write_implies_read_of_its_family(name):
     assert scopes.grants([f"{name}:write"], f"{name}:read")
 
 
-@pytest.mark.parametrize(("held", "required"), itertools.permutations(sorted(scopes.ALL), 2))
+@pytest.mark.parametrize(("held", "required"), list(itertools.permutations(sorted(scopes.ALL), 2)))
 def test_grants_nothing_else_is_implied(held, required):
     is_implied = held.endswith(":write") and required == f"{family(held)}:read"
     assert scopes.grants([held], required) is is_implied

@@ -19,4 +19,4 @@ class Command(KeyCommand):
         old = find_key(options["key"])
         issued = actions.rotate_key(key=old, grace=datetime.timedelta(seconds=options["grace_seconds"]), actor=actor())
         old.refresh_from_db()
-        self.print_issued(issued, options, replaces=old.public_id, old_key_ends=f"{old.expires_at:%Y-%m-%d %H:%M} UTC")
+        self.print_issued(issued, options, replaces=old.public_id, old_key_ends=old.expires_at)

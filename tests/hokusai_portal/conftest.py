@@ -1,0 +1,77 @@
+"""What the tests of the composition share: an MLflow to ask, one that is down, and everything that was logged."""
+
+import json
+import logging
+import socket
+from io import StringIO
+
+import pytest
+import structlog
+from django.contrib.auth.models import User
+
+from mlflow_proxy.health import probes
+
+SEARCH = "/mlflow/api/2.0/mlflow/experiments/search"
+LAYOUT_PROBE = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
+
+
+@pytest.fixture(autouse=True)
+def _no_recent_answers(monkeypatch):
+    """Readiness remembers for a second, which is longer than most tests."""
+    monkeypatch.setattr(probes, "recent_answers", probes.RecentAnswers())
+
+
+@pytest.fixture
+def upstream(httpserver, settings):
+    """A server in MLflow's place that knows nothing yet."""
+    settings.MLFLOW_SERVER_URL = httpserver.url_for("").rstrip("/")
+    return httpserver
+
+
+@pytest.fixture
+def mlflow(upstream):
+    """One that answers like MLflow 3.17 with a static prefix."""
+    upstream.expect_request(SEARCH).respond_with_json({"experiments": []})
+    upstream.expect_request("/mlflow/version").respond_with_data("3.17.2")
+    upstream.expect_request(LAYOUT_PROBE).respond_with_json({"error_code": "RESOURCE_DOES_NOT_EXIST"}, status=404)
+    return upstream
+
+
+@pytest.fixture
+def mlflow_down(settings):
+    """An address where nobody listens, while it is held."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        settings.MLFLOW_SERVER_URL = f"http://127.0.0.1:{held.getsockname()[1]}"
+        yield settings.MLFLOW_SERVER_URL
+
+
+@pytest.fixture
+def staff(portal, db):
+    """The client of somebody with a session of the admin."""
+    portal.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
+    return portal
+
+
+class LogOutput(StringIO):
+    """What the process wrote to standard error, without the lines of the server that plays MLflow."""
+
+    @property
+    def lines(self):
+        lines = [json.loads(line) for line in self.getvalue().splitlines()]
+        return [line for line in lines if line["logger"] != "werkzeug"]
+
+    def events(self, name):
+        return [line for line in self.lines if line["event"] == name]
+
+
+@pytest.fixture
+def log_output(monkeypatch):
+    """Everything at level DEBUG, through the handler and formatter of the portal."""
+    root = logging.getLogger()
+    (handler,) = (h for h in root.handlers if isinstance(h.formatter, structlog.stdlib.ProcessorFormatter))
+    output, level = LogOutput(), root.level
+    monkeypatch.setattr(handler, "stream", output)
+    root.setLevel(logging.DEBUG)
+    yield output
+    root.setLevel(level)

@@ -1,0 +1,71 @@
+"""gunicorn's configuration: every name is one that gunicorn knows, and the doors a stranger could use are shut."""
+
+import runpy
+from types import SimpleNamespace
+
+import pytest
+from gunicorn.config import KNOWN_SETTINGS, Config
+
+from apikeys import usage
+from apikeys.models import ApiKey
+from hokusai_portal import env
+
+PATH = env.BASE_DIR / "hokusai_portal" / "gunicorn.conf.py"
+IMPORTED = {"Arbiter", "Worker", "env", "log_config"}
+
+
+@pytest.fixture
+def names():
+    return {name: value for name, value in runpy.run_path(str(PATH)).items() if not name.startswith("__")}
+
+
+@pytest.fixture
+def config(names):
+    config = Config()
+    for name in names.keys() - IMPORTED:
+        config.set(name, names[name])
+    return config
+
+
+def test_gunicorn_every_name_is_a_setting(names):
+    assert names.keys() - IMPORTED <= {setting.name for setting in KNOWN_SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("worker_class_str", "gthread"),
+        ("control_socket_disable", True),
+        ("forwarder_headers", []),
+        ("header_map", "refuse"),
+        ("limit_request_line", 8190),
+        ("accesslog", None),
+        ("wsgi_app", "hokusai_portal.wsgi:application"),
+    ],
+)
+def test_gunicorn_setting_is_as_meant(config, name, value):
+    assert getattr(config, name) == value
+
+
+def test_gunicorn_listens_where_the_environment_says(config):
+    assert config.bind == [f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"]
+
+
+def test_gunicorn_believes_the_trusted_proxies_alone(config):
+    assert [str(network) for network in config.forwarded_allow_networks()] == env.TRUSTED_PROXIES
+
+
+def test_gunicorn_start_refuses_contradictory_settings(names, settings, db):
+    settings.HOKUSAI_PUBLIC_URL = settings.MLFLOW_SERVER_URL
+    with pytest.raises(BaseException, match=r"mlflow_proxy\.E001"):
+        names["on_starting"](None)
+
+
+def test_gunicorn_start_with_good_settings_goes_on(names, db):
+    assert names["on_starting"](None) is None
+
+
+def test_gunicorn_worker_that_leaves_writes_last_uses(names, reader):
+    usage.record(reader.row.pk, None, "last")
+    names["worker_exit"](None, SimpleNamespace())
+    assert ApiKey.objects.get().last_used_agent == "last"

@@ -1,0 +1,1 @@
+"""Tests of the proxy: its pure desks, and the real portal over real sockets."""

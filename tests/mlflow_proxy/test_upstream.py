@@ -1,0 +1,131 @@
+"""The upstream client inside this process: connections, deadlines, named errors."""
+
+import gc
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from mlflow_proxy import upstream
+from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
+from tests.mlflow_proxy.stub import Stub, ok
+
+HEADERS = {"Host": "mlflow"}
+
+
+def ask(target: str = "/a", **how: object) -> bytes:
+    return upstream.read(upstream.send("GET", target, HEADERS, **how), 1000)  # type: ignore[arg-type]
+
+
+def test_fresh_connection_is_used_again(stub: Stub) -> None:
+    assert [ask(), ask(), ask()] == [b"{}"] * 3
+    assert stub.connections == 1
+
+
+def test_connection_idle_for_too_long_is_not_used_again(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "MAXIMUM_IDLE_SECONDS", 0.0)
+    assert [ask(), ask(), ask()] == [b"{}"] * 3
+    assert stub.connections == 3
+
+
+def test_maximum_idle_stays_below_the_five_seconds_of_uvicorn() -> None:
+    assert 0 < upstream.MAXIMUM_IDLE_SECONDS < 5
+
+
+def test_connection_that_upstream_closed_is_not_used_again(stub: Stub) -> None:
+    stub.reply(ok(), then="close")
+    assert ask() == b"{}"
+    stub.wait(lambda: stub.open_connections == 0)
+    assert ask() == b"{}"
+    assert stub.connections == 2
+
+
+def test_kinds_of_traffic_share_no_connection(stub: Stub) -> None:
+    for traffic in ("metadata", "transfer", "stream"):
+        ask(traffic=traffic)
+    assert stub.connections == 3
+
+
+def test_connection_of_a_half_read_body_is_not_used_again(stub: Stub) -> None:
+    stub.reply(ok(bytes(5000)))
+    response = upstream.send("GET", "/a", HEADERS)
+    assert len(upstream.read(response, 1000)) == 1000
+    ask()
+    assert stub.connections == 2
+
+
+def test_stream_that_is_left_early_closes_its_connection(stub: Stub) -> None:
+    stub.reply(ok(bytes(3_000_000)), then="hang")
+    pieces = upstream.stream(upstream.send("GET", "/a", HEADERS))
+    next(iter(pieces))
+    pieces.close()  # type: ignore[attr-defined]
+    stub.wait_for_end()
+
+
+def test_body_whose_iteration_fails_leaves_no_whole_request(stub: Stub) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"first"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        upstream.send("PUT", "/a", HEADERS, body=failing(), traffic="transfer")
+    seen = stub.wait_for_end()
+    assert not seen.is_whole
+    assert not seen.body.endswith(b"0\r\n\r\n")
+
+
+def test_send_adds_no_user_agent_when_the_caller_has_one(stub: Stub) -> None:
+    upstream.read(upstream.send("GET", "/a", HEADERS | {"User-Agent": "caller/1"}), 10)
+    assert stub.seen[0].all_of("User-Agent") == ["caller/1"]
+
+
+@pytest.mark.parametrize("target", ["/a/%2e%2e/b", "/a//b", "/a/../b", "/%7Ea?x=%2F&y=a+b", "/a;b='c'"])
+def test_target_is_sent_unchanged(stub: Stub, target: str) -> None:
+    ask(target)
+    assert stub.seen[0].target.lower() == target.lower()
+
+
+def test_nobody_there_is_refused(stub: Stub) -> None:
+    with stub.not_listening(), pytest.raises(UpstreamRefusedError):
+        ask()
+
+
+def test_name_that_does_not_resolve_is_refused(settings: object) -> None:
+    settings.MLFLOW_SERVER_URL = "http://mlflow.invalid:5000"  # type: ignore[attr-defined]
+    with pytest.raises(UpstreamRefusedError):
+        ask()
+
+
+def test_silence_is_timed_out(stub: Stub) -> None:
+    stub.reply(then="hang")
+    with pytest.raises(UpstreamTimedOutError):
+        ask(timeout=0.2)
+
+
+def test_body_that_stalls_is_timed_out(stub: Stub) -> None:
+    stub.reply(ok(b"12345")[:-1], then="hang")
+    response = upstream.send("GET", "/a", HEADERS, timeout=0.2)
+    with pytest.raises(UpstreamTimedOutError):
+        list(upstream.stream(response))
+
+
+def test_body_that_is_cut_is_garbled(stub: Stub) -> None:
+    stub.reply(ok(b"12345")[:-1], then="close")
+    with pytest.raises(UpstreamGarbledError):
+        list(upstream.stream(upstream.send("GET", "/a", HEADERS)))
+
+
+def test_more_callers_than_pooled_connections_are_all_served(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "POOL_SIZE", 2)
+    upstream._pool.cache_clear()
+    held = [upstream.send("GET", f"/{number}", HEADERS) for number in range(6)]
+    assert [upstream.read(response, 10) for response in held] == [b"{}"] * 6
+    gc.collect()
+
+
+def test_pool_is_shared_by_the_threads_of_a_process(stub: Stub) -> None:
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert stub.connections == 1
