@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from apikeys import conf, keys, scopes
 from apikeys.models import ApiKey, AuditEvent, Service, database_now
+from apikeys.redaction import redact_keys
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
 MAXIMUM_REASON_LENGTH = 500
@@ -50,6 +51,8 @@ class IssuedKey:
 @transaction.atomic
 def create_service(*, service_id: str, description: str = "", owner: str = "", actor: Actor) -> Service:
     """Register a calling program; raises django.core.exceptions.ValidationError for a bad or taken id."""
+    for text in (description, owner):
+        _refuse_secret(text)
     service = Service(service_id=service_id, description=description, owner=owner)
     service.full_clean()
     service.save()
@@ -76,6 +79,7 @@ def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Servi
     if not service.is_disabled:
         raise ActionRefusedError(f"service {service} is not disabled")
     before = {"disabled_at": service.disabled_at, "disabled_reason": service.disabled_reason}
+    _refuse_secret(reason)
     service.disabled_at, service.disabled_reason = None, ""
     service.save(update_fields=["disabled_at", "disabled_reason"])
     _record("service_enabled", service, service.service_id, actor, before=before, reason=reason)
@@ -168,6 +172,7 @@ def _create_key(
     actor: Actor,
     predecessor: ApiKey | None = None,
 ) -> IssuedKey:
+    _refuse_secret(name)
     peppers = conf.peppers()
     try:
         secret = keys.mint(conf.key_environment(environment))
@@ -197,7 +202,13 @@ def _facts(row: ApiKey) -> dict[str, object]:
     return {"name": row.name, "scopes": row.scopes, "expires_at": row.expires_at}
 
 
+def _refuse_secret(text: str) -> None:
+    if redact_keys(text) != text:
+        raise ActionRefusedError("the text holds an API key: secrets are never stored, so leave it out")
+
+
 def _reason(text: str) -> str:
+    _refuse_secret(text)
     if not text.strip():
         raise ActionRefusedError("give a reason: the audit trail keeps it")
     if len(text.strip()) > MAXIMUM_REASON_LENGTH:

@@ -78,5 +78,9 @@ def _flush_forever() -> None:
     pause = threading.Event()
     while True:
         pause.wait(conf.usage_flush_seconds())
-        flush()
+        try:
+            flush()
+        except Exception:
+            # Without this thread last uses would stand still in silence, for as long as the worker lives.
+            log.exception("usage_flusher_failed")
         connections.close_all()

@@ -8,6 +8,8 @@ from rest_framework import status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
+from apikeys.keys import UnknownPepperError
+
 log = structlog.get_logger(__name__)
 
 
@@ -18,6 +20,11 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         reply = _problem(503, "DATABASE_UNAVAILABLE", "The portal's database cannot be reached. Try again shortly.")
         reply["Retry-After"] = "2"
         return reply
+    if isinstance(exc, UnknownPepperError):
+        log.error("pepper_missing", hint=str(exc))
+        return _problem(
+            424, "PEPPER_MISSING", "The portal's own set-up is at fault. Tell its operators the request id."
+        )
     if not isinstance(exc, APIException):
         return None
     # What the log says of a refused credential is not for the caller.

@@ -378,3 +378,15 @@ def test_action_writes_one_event(reader, actor, change_something):
 
 def snapshot():
     return [list(model.objects.order_by("pk").values()) for model in (Service, ApiKey, AuditEvent)]
+
+
+def test_issue_key_named_like_a_key_is_refused_and_not_repeated(issue):
+    secret = keys.mint("live").text
+    with pytest.raises(ActionRefusedError, match="secrets are never stored") as refusal:
+        issue(name=f"for {secret}")
+    assert secret[20:] not in str(refusal.value)
+
+
+def test_revoke_key_with_the_key_as_reason_is_refused(reader, actor):
+    with pytest.raises(ActionRefusedError, match="secrets are never stored"):
+        actions.revoke_key(key=reader.row, reason=f"leaked {reader.secret.text}", actor=actor)
