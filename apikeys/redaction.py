@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from apikeys.keys import ENVIRONMENTS, ID_LENGTH
 
 # The id part stays readable: operators find the row by it. Cut-off and overlong texts of the shape go too.
-_KEY = re.compile(rf"(hk_(?:{'|'.join(ENVIRONMENTS)})_[0-9A-Za-z]{{{ID_LENGTH}}})[0-9A-Za-z]+")
+# In any case: a server that complains of a header's name writes it in capitals.
+_KEY = re.compile(rf"(?i)(hk_(?:{'|'.join(ENVIRONMENTS)})_[0-9a-z]{{{ID_LENGTH}}})[0-9a-z]+")
 _LONG_RUN = re.compile(r"[A-Za-z0-9_%+/=.~-]{24,}")
 
 

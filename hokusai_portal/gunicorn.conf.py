@@ -1,6 +1,8 @@
 """How gunicorn serves the portal: threads that stream, no control socket, no header that a stranger may forge."""
 
 # gunicorn runs this file by its name: what it does not know as a setting it ignores.
+import io
+
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
@@ -32,9 +34,16 @@ def on_starting(server: Arbiter) -> None:
     del server
     import django  # noqa: PLC0415  (apps load here, in the parent, only to be checked)
     from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connections  # noqa: PLC0415
 
+    env.use_settings()
     django.setup()
-    call_command("check", fail_level="ERROR")
+    call_command("check", fail_level="ERROR", verbosity=0, stdout=io.StringIO())
+    # A connection opened here would be shared by all workers after the fork, and SQLite's locks with it.
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
 
 
 def post_worker_init(worker: Worker) -> None:

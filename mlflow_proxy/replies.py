@@ -48,13 +48,13 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
         if route.is_server_info:
             return _server_info(response)
         if route.is_listing and response.headers.get("Content-Length") == EMPTY_OBJECT_LENGTH:
-            upstream.discard(response)
+            upstream.read(response, MAXIMUM_ERROR_BYTES)
             return _json({"files": []})
         told = headers.inbound(response.headers.items())
     except BaseException:
         upstream.discard(response)
         raise
-    reply = StreamingHttpResponse(upstream.stream(response), status=response.status)
+    reply = StreamingHttpResponse(upstream.Body(response), status=response.status)
     # Django fills in text/html where MLflow said nothing.
     del reply["Content-Type"]
     for name, value in told.items():

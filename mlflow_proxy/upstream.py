@@ -8,7 +8,7 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -97,7 +97,7 @@ def send(
     traffic: Traffic = "metadata",
     timeout: float | None = None,
 ) -> urllib3.BaseHTTPResponse:
-    """Send one request and return the response with its body unread; the caller hands it to ``stream`` or ``read``.
+    """Send one request and return the response with its body unread; the caller hands it to ``Body`` or ``read``.
 
     An iterable body without a Content-Length header goes out chunked. ``timeout`` in seconds bounds each wait for
     bytes. Raises UpstreamRefusedError when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and
@@ -123,8 +123,27 @@ def send(
     return response
 
 
-def stream(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """Yield the body as it comes; a cut raises, and a caller who stops reading closes the connection to MLflow."""
+class Body:
+    """A response's body as it comes: a cut raises, and closing it early closes the connection to MLflow.
+
+    Its first piece is read at once. The server sends no head before that piece, so that a fault until then, raised
+    here, can still become an error that the caller understands.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._pieces = _pieces(response)
+        self._first = next(self._pieces, b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first:
+            yield self._first
+        yield from self._pieces
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+def _pieces(response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
     is_complete = False
     try:
         with _named_errors("body"):
@@ -176,10 +195,12 @@ def _refuse_doubtful_framing(response: urllib3.BaseHTTPResponse, method: str) ->
     lengths = set(response.headers.getlist("Content-Length"))
     codings = response.headers.getlist("Transfer-Encoding")
     has_body = method != "HEAD" and response.status not in {204, 304}
+    # http.client passes over 100 alone; any other interim answer would be taken for the final one.
+    is_interim = response.status < 200
     is_contradictory = len(lengths) > 1 or bool(lengths and codings) or not all(n.isdecimal() for n in lengths)
     # A body that ends with the connection cannot be told from one that was cut.
     is_open_ended = has_body and not lengths and [coding.lower() for coding in codings] != ["chunked"]
-    if is_contradictory or is_open_ended:
+    if is_interim or is_contradictory or is_open_ended:
         discard(response)
         raise UpstreamGarbledError()
 

@@ -18,6 +18,7 @@ from apikeys.permissions import HoldsRequiredScope
 from mlflow_proxy import conf, headers, replies, routes, targets, upstream
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import (
+    AmbiguousTargetError,
     ArtifactsDisabledError,
     BodyRefusedError,
     DatabaseUnavailableError,
@@ -57,6 +58,9 @@ class MlflowProxyView(APIView):
         """Desks 1 to 4. Identity comes first: without a key every path is the same 401."""
         if headers.HOP_HEADER in request.headers:
             raise LoopDetectedError()
+        if "Host" not in request.headers:
+            # Django would take the server's own name, and so let a request without a host pass for one of ours.
+            raise AmbiguousTargetError("The request has no Host (RFC 9112 §3.2).", reason="HOST_MISSING")
         self.perform_authentication(request)
         if (request.method or "").lower() not in self.http_method_names:
             raise MethodNotAllowed(request.method or "")

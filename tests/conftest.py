@@ -44,7 +44,7 @@ class PortalClient(Client):
     """Django's client, which also hands on the request target as received, as gunicorn does."""
 
     def generic(self, method: str, path: str, *args: Any, **kwargs: Any) -> Any:
-        return super().generic(method, path, *args, **{"RAW_URI": path} | kwargs)
+        return super().generic(method, path, *args, **{"RAW_URI": path, "HTTP_HOST": "testserver"} | kwargs)
 
 
 @pytest.fixture

@@ -41,16 +41,16 @@ PROTOBUF = """
     import base64
     from google.protobuf.json_format import ParseDict
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-    document = json.loads(os.environ["DOCUMENT"])
-    for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-        for name in ("traceId", "spanId"):
-            span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
-    message = ParseDict(document, ExportTraceServiceRequest())
-    result["body"] = base64.b64encode(message.SerializeToString()).decode()
+    for name, document in json.loads(os.environ["DOCUMENTS"]).items():
+        for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            for field in ("traceId", "spanId"):
+                span[field] = base64.b64encode(bytes.fromhex(span[field])).decode()
+        message = ParseDict(document, ExportTraceServiceRequest())
+        result[name] = base64.b64encode(message.SerializeToString()).decode()
 """
 
 
-def document(trace: str) -> dict[str, Any]:
+def span_document(trace: str) -> dict[str, Any]:
     """Return one span as OTLP's JSON spells it."""
     start = 1_700_000_000_000_000_000
     span = {
@@ -69,10 +69,12 @@ def document(trace: str) -> dict[str, Any]:
 def encodings(local: Portal) -> dict[str, tuple[str, dict[str, str], bytes]]:
     """Return by name: trace id, headers and body; the protobuf one is made by the client's own library."""
     traces = {name: uuid.uuid4().hex for name in ("json", "protobuf", "gzip json", "gzip protobuf")}
-    bodies = {name: json.dumps(document(trace)).encode() for name, trace in traces.items()}
-    for name in ("protobuf", "gzip protobuf"):
-        made = run_client(PROTOBUF, local, local.key(), DOCUMENT=bodies[name].decode())["body"]
-        bodies[name] = base64.b64decode(made)
+    documents = {name: span_document(trace) for name, trace in traces.items()}
+    made = run_client(PROTOBUF, local, local.key(), DOCUMENTS=json.dumps(documents))
+    bodies = {
+        name: json.dumps(document).encode() if name.endswith("json") else base64.b64decode(made[name])
+        for name, document in documents.items()
+    }
     sent = {}
     for name, body in bodies.items():
         kind = "application/json" if name.endswith("json") else "application/x-protobuf"
@@ -132,7 +134,7 @@ def test_p0_14_exporter_s_spans_arrive(
 
 
 def test_exporter_without_experiment_is_refused_in_json(local: Portal) -> None:
-    body = json.dumps(document(uuid.uuid4().hex))
+    body = json.dumps(span_document(uuid.uuid4().hex))
     reply = local.ask("POST", "/v1/traces", data=body, headers={"Content-Type": "application/json"})
     assert 400 <= reply.status_code < 500
     assert reply.json()["error_code"]

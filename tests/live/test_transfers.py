@@ -5,7 +5,9 @@ import os
 import socket
 import struct
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,10 +167,17 @@ def test_p0_06_slow_reader_is_waited_for_without_memory_and_gets_all(local: Port
     assert own.growth < 64 * MIB
 
 
+def log_both_ways(portal: Portal, names: list[str]) -> tuple[Any, Any]:
+    """Return what a client finds who logs files of these names through the portal, and one who goes to MLflow."""
+    ways = ((portal.tracking_uri, portal.key()), (portal.mlflow.tracking_uri, None))
+    with ThreadPoolExecutor() as pool:
+        clients = [pool.submit(run_client, LOG_NAMES, uri, key, NAMES=json.dumps(names)) for uri, key in ways]
+        through, direct = (client.result() for client in clients)
+    return through, direct
+
+
 def test_p0_07_names_are_kept_as_mlflow_keeps_them(portal: Portal) -> None:
-    names = {"NAMES": json.dumps(SAME_NAMES)}
-    through = run_client(LOG_NAMES, portal, portal.key(), **names)
-    direct = run_client(LOG_NAMES, portal.mlflow.tracking_uri, None, **names)
+    through, direct = log_both_ways(portal, SAME_NAMES)
     assert through == direct
     assert all("error" not in outcome for outcome in through.values())
 
@@ -182,9 +191,8 @@ def test_p0_07_ambiguous_name_is_a_400_at_once(local: Portal) -> None:
 
 
 def test_p0_08_names_that_the_client_cuts_off_are_cut_off_the_same(local: Portal) -> None:
-    names, log = {"NAMES": json.dumps(["hash#x.txt", "query?x.txt"])}, local.watch()
-    through = run_client(LOG_NAMES, local, local.key(), **names)
-    direct = run_client(LOG_NAMES, local.mlflow.tracking_uri, None, **names)
+    log = local.watch()
+    through, direct = log_both_ways(local, ["hash#x.txt", "query?x.txt"])
     assert through == direct
     assert [(request, code) for request, code in log.requests() if code >= 500] == []
 

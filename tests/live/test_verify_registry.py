@@ -1,53 +1,83 @@
 """The command that proves a deployment passes on a good one, and says what is wrong with a bad one."""
 
 import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from tests.live.conftest import Stack
 from tests.live.processes import free_ports
-from tests.live.stack import Portal
 
 pytestmark = pytest.mark.live
 
-
-def verify(portal: Portal, url: str, preset: str = "operator") -> tuple[int, dict[str, Any]]:
-    done = portal.try_manage("verify_registry", "--url", url, "--json", HOKUSAI_API_KEY=portal.key(preset))
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(done.stdout)
+Done = subprocess.CompletedProcess[str]
 
 
-def failed_steps(document: dict[str, Any]) -> list[str]:
-    return [step["step"] for step in document["steps"] if step["state"] == "failed"]
+@pytest.fixture(scope="module")
+def verified(stack: Stack) -> dict[str, Done]:
+    """Run the command against good and bad, side by side: most of its time goes to importing libraries."""
+    local, s3 = stack.local, stack.s3
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    cases = {
+        "local": (local, local.url, local.key(), "--json"),
+        "s3": (s3, s3.url, s3.key(), "--json"),
+        "contributor": (local, local.url, local.key("contributor"), "--json"),
+        "reader": (local, local.tracking_uri, local.key("reader"), "--json"),
+        "nobody": (local, nobody, local.key(), "--json"),
+        "bad key": (local, local.url, "nonsense"),
+        "no key": (local, local.url, ""),
+    }
+    with ThreadPoolExecutor(4) as pool:
+        runs = {
+            name: pool.submit(portal.try_manage, "verify_registry", "--url", url, *more, HOKUSAI_API_KEY=key)
+            for name, (portal, url, key, *more) in cases.items()
+        }
+        return {name: run.result() for name, run in runs.items()}
 
 
-def test_good_portal_passes_every_step(portal: Portal) -> None:
-    status, document = verify(portal, portal.url)
-    assert (status, document["passed"], failed_steps(document)) == (0, True, [])
+def failed_steps(done: Done) -> list[str]:
+    return [step["step"] for step in json.loads(done.stdout)["steps"] if step["state"] == "failed"]
+
+
+@pytest.mark.parametrize("which", ["local", "s3"])
+def test_good_portal_passes_every_step(verified: dict[str, Done], which: str) -> None:
+    document: dict[str, Any] = json.loads(verified[which].stdout)
+    assert (verified[which].returncode, document["passed"]) == (0, True)
     assert {step["state"] for step in document["steps"]} == {"passed"}
     names = {step["step"] for step in document["steps"]}
     assert {"log model", "register model", "load by alias", "download", "clean up"} <= names
 
 
-def test_tracking_uri_is_taken_as_well_and_a_reader_is_told_the_step_and_the_scope(local: Portal) -> None:
-    status, document = verify(local, local.tracking_uri, "reader")
-    assert (status, document["passed"], failed_steps(document)) == (1, False, ["create experiment"])
-    assert "mlflow:write" in document["steps"][-1]["detail"]
+def test_contributor_passes_and_is_told_what_stays_behind(verified: dict[str, Done]) -> None:
+    steps = {step["step"]: step["state"] for step in json.loads(verified["contributor"].stdout)["steps"]}
+    assert verified["contributor"].returncode == 0
+    assert steps.pop("clean up") == "left"
+    assert set(steps.values()) == {"passed"}
 
 
-def test_portal_that_is_not_there_fails_the_first_step(local: Portal) -> None:
-    status, document = verify(local, f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert (status, failed_steps(document)) == (1, ["portal is ready"])
+def test_reader_fails_at_the_first_write_and_is_told_the_scope(verified: dict[str, Done]) -> None:
+    assert verified["reader"].returncode == 1
+    assert failed_steps(verified["reader"]) == ["create experiment"]
+    assert "mlflow:write" in json.loads(verified["reader"].stdout)["steps"][-1]["detail"]
 
 
-def test_key_that_is_not_accepted_fails_the_first_call(local: Portal) -> None:
-    done = local.try_manage("verify_registry", "--url", local.url, HOKUSAI_API_KEY="nonsense")
-    assert done.returncode == 1
-    assert "✗ search experiments" in done.stdout
-    assert "UNAUTHENTICATED" in done.stdout
+def test_portal_that_is_not_there_fails_the_first_step(verified: dict[str, Done]) -> None:
+    assert verified["nobody"].returncode == 1
+    assert failed_steps(verified["nobody"]) == ["portal is ready"]
 
 
-def test_no_key_is_a_sentence_and_no_step(local: Portal) -> None:
-    done = local.try_manage("verify_registry", "--url", local.url)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "HOKUSAI_API_KEY" in done.stderr
+def test_key_that_is_not_accepted_fails_the_first_call(verified: dict[str, Done]) -> None:
+    assert verified["bad key"].returncode == 1
+    assert "✗ search experiments" in verified["bad key"].stdout
+    assert "UNAUTHENTICATED" in verified["bad key"].stdout
+
+
+def test_no_key_is_a_sentence_and_no_step(verified: dict[str, Done]) -> None:
+    assert (verified["no key"].returncode, verified["no key"].stdout) == (1, "")
+    assert "HOKUSAI_API_KEY" in verified["no key"].stderr
+
+
+def test_failure_never_shows_a_traceback(verified: dict[str, Done]) -> None:
+    assert not [name for name, done in verified.items() if "Traceback" in done.stderr]
