@@ -1,8 +1,6 @@
 """How gunicorn serves the portal: threads that stream, no control socket, no header that a stranger may forge."""
 
 # gunicorn runs this file by its name: what it does not know as a setting it ignores.
-import io
-
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
@@ -32,6 +30,8 @@ logconfig_dict = log_config.dict_config(env.LOG_LEVEL)
 def on_starting(server: Arbiter) -> None:
     """Refuse to start on contradictory settings, as ``manage.py check`` would say."""
     del server
+    import io  # noqa: PLC0415  (a module name here would be taken for a setting)
+
     import django  # noqa: PLC0415  (apps load here, in the parent, only to be checked)
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415

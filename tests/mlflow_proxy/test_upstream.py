@@ -56,9 +56,9 @@ def test_connection_of_a_half_read_body_is_not_used_again(stub: Stub) -> None:
 
 def test_stream_that_is_left_early_closes_its_connection(stub: Stub) -> None:
     stub.reply(ok(bytes(3_000_000)), then="hang")
-    pieces = upstream.stream(upstream.send("GET", "/a", HEADERS))
+    pieces = upstream.Body(upstream.send("GET", "/a", HEADERS))
     next(iter(pieces))
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     stub.wait_for_end()
 
 
@@ -106,13 +106,13 @@ def test_body_that_stalls_is_timed_out(stub: Stub) -> None:
     stub.reply(ok(b"12345")[:-1], then="hang")
     response = upstream.send("GET", "/a", HEADERS, timeout=0.2)
     with pytest.raises(UpstreamTimedOutError):
-        list(upstream.stream(response))
+        list(upstream.Body(response))
 
 
 def test_body_that_is_cut_is_garbled(stub: Stub) -> None:
     stub.reply(ok(b"12345")[:-1], then="close")
     with pytest.raises(UpstreamGarbledError):
-        list(upstream.stream(upstream.send("GET", "/a", HEADERS)))
+        list(upstream.Body(upstream.send("GET", "/a", HEADERS)))
 
 
 def test_more_callers_than_pooled_connections_are_all_served(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
