@@ -36,7 +36,7 @@ def test_default_service_migration_twice_adds_nothing(platform):
     assert Service.objects.count() == AuditEvent.objects.count() == 1
 
 
-@pytest.mark.parametrize("service_id", ["", "Batch", "a b", "a/b", "ä", "x" * 64, "a_b"])
+@pytest.mark.parametrize("service_id", ["", "Batch", "a b", "a/b", "ä", "a_b"])
 def test_service_id_of_another_shape_is_refused_by_the_database(db, service_id):
     with pytest.raises(IntegrityError, match="service_id_shape"):
         Service.objects.create(service_id=service_id)

@@ -44,7 +44,7 @@ def failed_steps(done: Done) -> list[str]:
 @pytest.mark.parametrize("which", ["local", "s3"])
 def test_good_portal_passes_every_step(verified: dict[str, Done], which: str) -> None:
     document: dict[str, Any] = json.loads(verified[which].stdout)
-    assert (verified[which].returncode, document["passed"]) == (0, True)
+    assert (verified[which].returncode, document["passed"]) == (0, True), document
     assert {step["state"] for step in document["steps"]} == {"passed"}
     names = {step["step"] for step in document["steps"]}
     assert {"log model", "register model", "load by alias", "download", "clean up"} <= names
@@ -52,7 +52,7 @@ def test_good_portal_passes_every_step(verified: dict[str, Done], which: str) ->
 
 def test_contributor_passes_and_is_told_what_stays_behind(verified: dict[str, Done]) -> None:
     steps = {step["step"]: step["state"] for step in json.loads(verified["contributor"].stdout)["steps"]}
-    assert verified["contributor"].returncode == 0
+    assert verified["contributor"].returncode == 0, verified["contributor"].stdout
     assert steps.pop("clean up") == "left"
     assert set(steps.values()) == {"passed"}
 
