@@ -116,8 +116,8 @@ class UpstreamError(ProxyError):
 
 class UpstreamRefusedError(UpstreamError):
     status = 503
-    # Small: clients wait as long as they are told, up to six hours.
-    retry_after = 2
+    # MLflow's client repeats seven times at this pace: long enough for a restart of MLflow, a minute, to go unseen.
+    retry_after = 10
     reason = "UPSTREAM_REFUSED"
     sentence = "MLflow cannot be reached. The request was not sent; try again shortly."
 

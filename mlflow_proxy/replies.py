@@ -29,6 +29,8 @@ CODES_BY_STATUS = {
     503: "TEMPORARILY_UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+# Beside code and message MLflow tells its client these.
+PASSED_ON = ("sqlstate", "error_class")
 FALLBACK_CODES = {True: "BAD_REQUEST", False: "INTERNAL_ERROR"}
 # MLflow passes on what the store answered to its own credentials, by status.
 STORE_FAULT_SIGN = "Failed to list artifacts in "
@@ -106,7 +108,8 @@ def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpRes
         message = "MLflow failed on this artifact. Tell the portal's operators the request id."
     sentence = message or f"MLflow answered with status {status} and no explanation."
     word = code if isinstance(code, str) else CODES_BY_STATUS.get(status, FALLBACK_CODES[status < 500])
-    return error_body(status, word, "UPSTREAM_ANSWERED", sentence)
+    more = {name: document[name] for name in PASSED_ON if name in document}
+    return error_body(status, word, "UPSTREAM_ANSWERED", sentence, **more)
 
 
 def _rejected(reason: str, hint: str) -> UpstreamRejectedError:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from tests.live.wire import MIB, new_folder
 pytestmark = pytest.mark.live
 
 SIZE = 1024 * MIB
+SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 CLIENT_RETRIES, RESTART_SECONDS = 7, 60
+TOO_OLD_SECONDS = 11
 DOWNLOAD = """
     try:
         result["path"] = MlflowClient().download_artifacts(os.environ["RUN"], "large", str(here))
@@ -62,11 +66,20 @@ def outage(local: Portal, tmp_path_factory: pytest.TempPathFactory) -> Outage:
     finally:
         if mlflow.process is None:
             mlflow.start()
-        local.wait_until_ready()
+        local.wait_until(lambda: local.ask("GET", SEARCH).ok)
         large.unlink()
-    seen.after = {"experiments": local.api("GET", "2.0/mlflow/experiments/search?max_results=1")["experiments"]}
+    seen.after = {"experiments": local.ask("GET", SEARCH).json()["experiments"]}
     seen.after["small"] = local.ask("GET", small).content
+    # By now each worker's last answer of readiness is an old one, from the time when MLflow was away.
+    time.sleep(TOO_OLD_SECONDS)
+    seen.after["ready"] = _ask_readiness_at_once(local)
     return seen
+
+
+def _ask_readiness_at_once(local: Portal) -> list[int]:
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(requests.get, f"{local.url}/ready", timeout=60) for _ in range(12)]
+        return [reply.result().status_code for reply in asked]
 
 
 def _kill_mid_download(local: Portal, seen: Outage, run: str, home: Path) -> None:
@@ -88,16 +101,16 @@ def _kill_mid_download(local: Portal, seen: Outage, run: str, home: Path) -> Non
 
 
 def _look_around(local: Portal, seen: Outage, small: str) -> None:
-    search = "/api/2.0/mlflow/experiments/search?max_results=1"
+    assert _ask_readiness_at_once(local) == [503] * 12
     seen.replies = {
-        "read": local.ask("GET", search),
+        "read": local.ask("GET", SEARCH),
         "write": local.ask("POST", "/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}),
         "download": local.ask("GET", small),
         "upload": local.ask("PUT", f"{small}-too", data=b"too"),
         "ready": requests.get(f"{local.url}/ready", timeout=60),
         "health": requests.get(f"{local.url}/health", timeout=60),
         "mlflow health": requests.get(f"{local.url}/api/health/mlflow", timeout=60),
-        "stranger": requests.get(f"{local.tracking_uri}{search}", timeout=60),
+        "stranger": requests.get(f"{local.tracking_uri}{SEARCH}", timeout=60),
     }
 
 
@@ -109,7 +122,7 @@ def _come_back(local: Portal, seen: Outage, home: Path) -> None:
     assert eventually(lambda: [code for _, code in log.requests("runs/create") if code == 503], patience=60)
     local.mlflow.start()
     output = client.communicate(timeout=400)[0]
-    local.wait_until_ready()
+    local.wait_until(lambda: local.ask("GET", SEARCH).ok)
     seen.refusals = len([code for _, code in log.requests("runs/create") if code == 503])
     found = local.api(
         "POST", "2.0/mlflow/runs/search", json={"experiment_ids": ["0"], "filter": f"tags.live = '{mark}'"}
@@ -160,6 +173,10 @@ def test_client_with_default_settings_outlives_a_restart_of_mlflow(outage: Outag
     assert outage.persevering == {"metric": 1.0}
     assert 0 < outage.refusals <= 7
     assert outage.creations == 1
+
+
+def test_readiness_asked_by_many_at_once_is_not_an_answer_from_the_outage(outage: Outage) -> None:
+    assert outage.after["ready"] == [200] * 12
 
 
 def test_everything_is_as_before_once_mlflow_is_back(outage: Outage) -> None:

@@ -29,7 +29,7 @@ def verified(stack: Stack) -> dict[str, Done]:
         "bad key": (local, local.url, "nonsense"),
         "no key": (local, local.url, ""),
     }
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         runs = {
             name: pool.submit(portal.try_manage, "verify_registry", "--url", url, *more, HOKUSAI_API_KEY=key)
             for name, (portal, url, key, *more) in cases.items()
