@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -234,7 +233,6 @@ class Portal(Program):
             "HOME": str(folder),
             "TMPDIR": str(self.temporary),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "DJANGO_SETTINGS_MODULE": "hokusai_portal.settings",
             "HOKUSAI_ENVIRONMENT": "test",
             "HOKUSAI_DATA_DIR": str(folder / name),
             "HOKUSAI_USAGE_FLUSH_SECONDS": "0.5",
@@ -307,9 +305,3 @@ class Portal(Program):
 
     def watch(self) -> Log:
         return Log(self.log)
-
-    def wait_until_quiet(self) -> None:
-        """Return when the log has stopped growing."""
-        size = -1
-        while size != (size := self.log.stat().st_size):
-            time.sleep(0.3)

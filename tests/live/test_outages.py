@@ -101,7 +101,8 @@ def _kill_mid_download(local: Portal, seen: Outage, run: str, home: Path) -> Non
 
 
 def _look_around(local: Portal, seen: Outage, small: str) -> None:
-    assert _ask_readiness_at_once(local) == [503] * 12
+    # Until every worker has noticed.
+    assert eventually(lambda: _ask_readiness_at_once(local) == [503] * 12, patience=60)
     seen.replies = {
         "read": local.ask("GET", SEARCH),
         "write": local.ask("POST", "/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}),
