@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 BIN := .venv/bin
 PIP := bin/pip install --disable-pip-version-check --require-hashes
 
-.PHONY: help run test check format bench soak lock clean
+.PHONY: help run test check format bench soak matrix lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (long)
 	$(BIN)/python -m pytest -m soak
+
+matrix: .venv/.installed-dev ## Walk every preset over every route
+	$(BIN)/python -m pytest -m matrix
 
 lock: .venv/.installed-dev ## Resolve the requirement files anew
 	sh deploy/lock.sh

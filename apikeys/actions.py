@@ -5,16 +5,22 @@ of the caller; a key's secret exists only as their return value.
 """
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from apikeys import conf, keys, scopes
+from apikeys import addresses, conf, keys
+from apikeys import scopes as words_of_scope
 from apikeys.models import ApiKey, AuditEvent, Service, database_now
 from apikeys.redaction import redact_keys
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
+# MLflow's own rule (store/workspace/abstract_store).
+WORKSPACE_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+MAXIMUM_RATE = 1_000_000
+INHERITED = ("service", "name", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 MAXIMUM_REASON_LENGTH = 500
 DEFAULT_GRACE = datetime.timedelta(hours=24)
 
@@ -87,6 +93,19 @@ def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Servi
 
 
 @transaction.atomic
+def pin_service(*, service: Service, workspaces: Iterable[str], actor: Actor) -> Service:
+    """Let a service act in these MLflow workspaces only, the first being its default; none is MLflow's default one."""
+    names = list(workspaces)
+    refuse_bad_workspaces(names)
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    before = {"workspaces": service.workspaces}
+    service.workspaces = names
+    service.save(update_fields=["workspaces"])
+    _record("service_pinned", service, service.service_id, actor, before=before, after={"workspaces": names})
+    return service
+
+
+@transaction.atomic
 def issue_key(
     *,
     service: Service,
@@ -94,6 +113,8 @@ def issue_key(
     scopes: Iterable[str],
     expires_in_days: int | None = None,
     environment: str = "live",
+    allowed_ips: Iterable[str] = (),
+    rate_limit_per_hour: int | None = None,
     actor: Actor,
 ) -> IssuedKey:
     """Create a key and return it with its secret.
@@ -107,7 +128,17 @@ def issue_key(
     days = conf.default_days() if expires_in_days is None else expires_in_days
     if not 1 <= days <= conf.maximum_days():
         raise ActionRefusedError(f"a key lives 1 to {conf.maximum_days()} days, not {days}")
-    issued = _create_key(service, name, scopes, datetime.timedelta(days=days), environment, actor)
+    if rate_limit_per_hour is not None and not 10 <= rate_limit_per_hour <= MAXIMUM_RATE:
+        raise ActionRefusedError(f"a key makes 10 to {MAXIMUM_RATE} calls an hour, not {rate_limit_per_hour}")
+    draft = ApiKey(
+        service=service,
+        name=name.strip(),
+        scopes=words_of_scope.normalise(scopes),
+        environment=_environment(environment),
+        allowed_ips=_networks(allowed_ips),
+        rate_limit_per_hour=rate_limit_per_hour,
+    )
+    issued = _mint_into(draft, datetime.timedelta(days=days), actor)
     _record("api_key_issued", service, issued.row.public_id, actor, after=_facts(issued.row))
     return issued
 
@@ -126,9 +157,12 @@ def rotate_key(*, key: ApiKey, grace: datetime.timedelta = DEFAULT_GRACE, actor:
     lifetime = min(key.expires_at - key.created_at, datetime.timedelta(days=conf.maximum_days()))
     try:
         with transaction.atomic():
-            issued = _create_key(
-                key.service, key.name, key.scopes, max(lifetime, MINIMUM_LIFETIME), key.environment, actor, key
+            draft = ApiKey(
+                predecessor=key,
+                lineage=key.lineage,
+                **{field: getattr(key, field) for field in INHERITED},
             )
+            issued = _mint_into(draft, max(lifetime, MINIMUM_LIFETIME), actor)
     except IntegrityError:
         # Two rotations at once on a database without row locks: the constraint has chosen one.
         raise AlreadyRotatedError(f"key {key} already has a successor: rotate that one") from None
@@ -152,6 +186,12 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
     return key
 
 
+def refuse_bad_workspaces(names: Iterable[str]) -> None:
+    """Raise ActionRefusedError for what cannot be a workspace's name."""
+    if bad := [name for name in names if re.fullmatch(WORKSPACE_PATTERN, name) is None]:
+        raise ActionRefusedError(f"{bad[0]!r} is no workspace name: use 1 to 63 of a-z, 0-9 and hyphen inside")
+
+
 def _refuse_unusable(key: ApiKey) -> None:
     if key.is_revoked:
         raise AlreadyRevokedError(f"key {key} was revoked: {key.revoked_reason}")
@@ -163,43 +203,46 @@ def _refuse_unusable(key: ApiKey) -> None:
         raise ActionRefusedError(f"service {key.service} is disabled: enable it before rotating its keys")
 
 
-def _create_key(
-    service: Service,
-    name: str,
-    words: Iterable[str],
-    lifetime: datetime.timedelta,
-    environment: str,
-    actor: Actor,
-    predecessor: ApiKey | None = None,
-) -> IssuedKey:
-    _refuse_secret(name)
+def _mint_into(row: ApiKey, lifetime: datetime.timedelta, actor: Actor) -> IssuedKey:
+    """Give a draft its secret, digest and times, and save it."""
+    _refuse_secret(row.name)
     peppers = conf.peppers()
-    try:
-        secret = keys.mint(conf.key_environment(environment))
-    except ValueError as error:
-        raise ActionRefusedError(str(error)) from None
+    secret = keys.mint(row.environment)
     now = database_now()
-    row = ApiKey(
-        service=service,
-        public_id=secret.public_id,
-        digest=keys.digest(secret, max(peppers), peppers),
-        pepper_number=max(peppers),
-        environment=secret.environment,
-        name=name.strip(),
-        scopes=scopes.normalise(words),
-        created_at=now,
-        created_by=actor.name,
-        expires_at=now + lifetime,
-        predecessor=predecessor,
-    )
+    row.public_id, row.lineage = secret.public_id, row.lineage or secret.public_id
+    row.digest, row.pepper_number = keys.digest(secret, max(peppers), peppers), max(peppers)
+    row.created_at, row.created_by, row.expires_at = now, actor.name, now + lifetime
     # Constraints are left to the database: checked here, a lost race would read as a mistake of the caller.
     row.full_clean(validate_constraints=False, validate_unique=False)
     row.save(force_insert=True)
     return IssuedKey(row, secret)
 
 
+def _environment(word: str) -> str:
+    try:
+        return conf.key_environment(word)
+    except ValueError as error:
+        raise ActionRefusedError(str(error)) from None
+
+
 def _facts(row: ApiKey) -> dict[str, object]:
-    return {"name": row.name, "scopes": row.scopes, "expires_at": row.expires_at}
+    return {
+        "name": row.name,
+        "scopes": row.scopes,
+        "expires_at": row.expires_at,
+        "allowed_ips": row.allowed_ips,
+        "rate_limit_per_hour": row.rate_limit_per_hour,
+    }
+
+
+def _networks(texts: Iterable[str]) -> list[str]:
+    networks = []
+    for text in texts:
+        try:
+            networks.append(addresses.parse_network(text))
+        except ValueError:
+            raise ActionRefusedError(f"{text!r} is no address or network like 192.0.2.0/24 or 2001:db8::/32") from None
+    return networks
 
 
 def _refuse_secret(text: str) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=512)
 def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
@@ -19,6 +19,17 @@ def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def parse_network(text: str) -> str:
+    """Return a network or address in its canonical spelling; raises ValueError, also for one with host bits set."""
+    return str(ipaddress.ip_network(text.strip()))
+
+
+def is_in(address: str | None, networks: Sequence[str]) -> bool:
+    """Return whether an address lies in one of the networks; an unknown address lies in none."""
+    parsed = _parse(address or "")
+    return parsed is not None and any(parsed in network for network in _networks(tuple(networks)))
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:

@@ -13,7 +13,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys import addresses, conf, keys, usage
+from apikeys import addresses, conf, failures, keys, usage
+from apikeys.exceptions import PaceError
 from apikeys.models import ApiKey, Service
 
 log = structlog.get_logger(__name__)
@@ -33,12 +34,19 @@ class CredentialRefusedError(AuthenticationFailed):
         self.public_id = public_id
 
 
+class TooManyFailuresError(PaceError):
+    """429: this id or address was refused too often; says nothing of the key."""
+
+    reason = "TOO_MANY_FAILURES"
+    wait = 30
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Bearer, ApiKey, X-API-Key, or Basic whose password is the key; exactly one credential per request."""
 
     def authenticate(self, request: Request) -> tuple[Service, ApiKey]:
         try:
-            row = identify(self.credential_headers(request))
+            row = identify(self.credential_headers(request), client_address(request))
         except CredentialRefusedError as error:
             log.warning("credential_refused", reason=error.reason, api_key=error.public_id)
             raise
@@ -54,10 +62,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-def identify(headers: Mapping[str, str]) -> ApiKey:
-    """Return the row of the one credential in the headers; raises CredentialRefusedError."""
+def identify(headers: Mapping[str, str], address: str | None) -> ApiKey:
+    """Return the row of the one credential in the headers; raises what ``verify`` raises."""
     user, text = find_credential(headers)
-    row = verify(text)
+    row = verify(text, address)
     if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
         raise _refused("BASIC_USER_MISMATCH", row.public_id)
     return row
@@ -82,8 +90,10 @@ def find_credential(headers: Mapping[str, str]) -> tuple[str, str]:
     return found[0]
 
 
-def verify(text: str) -> ApiKey:
+def verify(text: str, address: str | None = None) -> ApiKey:
     """Return the row of a key that may be used now; raises CredentialRefusedError with the precise reason.
+
+    Raises TooManyFailuresError, before any query, for an id or address that has failed too often in the last minute.
 
     The order is: shape and checksum, row, digest, revocation, expiry, service; so a reason is only ever learnt by
     somebody who holds the whole secret, and then only by the operator who reads the log.
@@ -94,21 +104,31 @@ def verify(text: str) -> ApiKey:
         key = keys.parse(text)
     except keys.MalformedKeyError:
         raise _refused("KEY_MALFORMED") from None
+    if failures.is_paced(key.public_id, address):
+        raise TooManyFailuresError("Too many refused keys from here. Try again in a minute with a valid one.")
     row = ApiKey.objects.with_validity().filter(public_id=key.public_id).first()
     # An unknown id costs the same digest as a known one, so that time does not tell them apart.
     stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
     is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
-    if row is None:
-        raise _refused("KEY_UNKNOWN", key.public_id)
-    if not is_genuine:
-        raise _refused("KEY_SECRET_WRONG", key.public_id)
-    if row.is_revoked:
-        raise _refused("KEY_REVOKED", key.public_id)
-    if row.is_expired:  # type: ignore[attr-defined]
-        raise _refused("KEY_EXPIRED", key.public_id)
-    if row.service.is_disabled:
-        raise _refused("SERVICE_DISABLED", key.public_id)
+    if row is None or (reason := _fault(row, is_genuine)):
+        failures.count(key.public_id, address)
+        raise _refused(reason if row else "KEY_UNKNOWN", key.public_id)
+    failures.remember_good(key.public_id)
     return row
+
+
+def _fault(row: ApiKey, is_genuine: bool) -> str:
+    """Return why a known key may not be used now, or an empty text."""
+    reason = ""
+    if not is_genuine:
+        reason = "KEY_SECRET_WRONG"
+    elif row.is_revoked:
+        reason = "KEY_REVOKED"
+    elif row.is_expired:  # type: ignore[attr-defined]
+        reason = "KEY_EXPIRED"
+    elif row.service.is_disabled:
+        reason = "SERVICE_DISABLED"
+    return reason
 
 
 def client_address(request: Request | HttpRequest) -> str | None:

@@ -31,6 +31,22 @@ def maximum_days() -> int:
     return days
 
 
+def redis_url() -> str:
+    url: str = settings.HOKUSAI_REDIS_URL
+    return url
+
+
+def rate_limit_per_hour() -> int:
+    limit: int = settings.HOKUSAI_RATE_LIMIT_PER_HOUR
+    return limit
+
+
+def key_concurrency() -> int:
+    """Return how many calls of one key one worker serves at once."""
+    limit: int = settings.HOKUSAI_KEY_CONCURRENCY
+    return limit
+
+
 def trusted_proxies() -> list[str]:
     networks: list[str] = settings.HOKUSAI_TRUSTED_PROXIES
     return networks

@@ -39,6 +39,8 @@ class Service(models.Model):
     description = models.CharField(max_length=500, blank=True)
     owner = models.CharField(max_length=200, blank=True)
     contact = models.CharField(max_length=200, blank=True)
+    # MLflow workspaces it may act in; empty is MLflow's default one.
+    workspaces = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=500, blank=True, editable=False)
@@ -84,6 +86,10 @@ class ApiKey(models.Model):
     environment = models.CharField(max_length=4, choices=[(word, word) for word in keys.ENVIRONMENTS], editable=False)
     name = models.CharField(max_length=100)
     scopes = models.JSONField(editable=False)
+    # The public id of the first key of a chain of rotations: limits belong to the chain.
+    lineage = models.CharField(max_length=24, editable=False)
+    rate_limit_per_hour = models.PositiveIntegerField(null=True, editable=False)
+    allowed_ips = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.CharField(max_length=200, editable=False)
     expires_at = models.DateTimeField(editable=False)

@@ -6,7 +6,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apikeys import scopes
+from apikeys import addresses, scopes
+from apikeys.authentication import client_address
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey, Service
@@ -17,9 +18,14 @@ class ScopeMissingError(PermissionDenied):
 
     reason = "SCOPE_MISSING"
 
-    def __init__(self, required: str, held: list[str], public_id: str) -> None:
-        super().__init__(f"Key {public_id} lacks the scope {required}. It holds: {', '.join(held)}.")
-        self.facts = {"required_scope": required, "current_scopes": held, "api_key": public_id}
+    def __init__(self, operation: str, required: str, held: list[str], public_id: str) -> None:
+        super().__init__(f"{operation} needs the scope {required}. Key {public_id} holds: {', '.join(held)}.")
+        self.facts = {
+            "operation": operation,
+            "required_scope": required,
+            "current_scopes": held,
+            "api_key": public_id,
+        }
 
 
 class ServiceMismatchError(PermissionDenied):
@@ -32,14 +38,34 @@ class ServiceMismatchError(PermissionDenied):
         self.facts = {"expected_service": expected, "actual_service": actual}
 
 
+class AddressRefusedError(PermissionDenied):
+    """403: the key may not be used from this address."""
+
+    reason = "ADDRESS_REFUSED"
+
+    def __init__(self, address: str | None, public_id: str) -> None:
+        super().__init__(f"Key {public_id} may not be used from {address or 'an unknown address'}.")
+        self.facts = {"address": address, "api_key": public_id}
+
+
+class IsFromAllowedAddress(BasePermission):
+    """Allows when the key names no networks, or one that holds the caller's address."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        key, address = cast("ApiKey", request.auth), client_address(request)
+        if key.allowed_ips and not addresses.is_in(address, key.allowed_ips):
+            raise AddressRefusedError(address, key.public_id)
+        return True
+
+
 class HoldsRequiredScope(BasePermission):
-    """Allows when the key holds ``view.required_scope``; None asks for nothing but a valid key."""
+    """Allows ``view.operation`` when the key holds ``view.required_scope``; None asks for nothing but a valid key."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         required: str | None = view.required_scope
         key = cast("ApiKey", request.auth)
         if required is not None and not scopes.grants(key.scopes, required):
-            raise ScopeMissingError(required, key.scopes, key.public_id)
+            raise ScopeMissingError(view.operation, required, key.scopes, key.public_id)
         return True
 
 

@@ -59,6 +59,11 @@ def _networks(values: list[str]) -> None:
             raise ValidationError(f"entry {position} is no address or network like 10.0.0.0/8") from None
 
 
+def _redis_url(value: str) -> None:
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ValidationError("must look like redis://host:6379/0, or rediss:// with TLS")
+
+
 def _prefix(value: str) -> None:
     if value and (not value.startswith("/") or value.endswith("/")):
         raise ValidationError("must be empty or look like /mlflow")
@@ -76,6 +81,9 @@ KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200))
 
+REDIS_URL: str = env.str("REDIS_URL", "", validate=_redis_url)
+RATE_LIMIT_PER_HOUR: int = env.int("HOKUSAI_RATE_LIMIT_PER_HOUR", 100_000, validate=validate.Range(10, 1_000_000))
+
 PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=_url_without_path)
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
 TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
@@ -86,10 +94,13 @@ PORTAL_PORT: int = env.int("PORTAL_PORT", 8000, validate=validate.Range(1, 65535
 MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535))
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
+# Three quarters of a worker's threads: one key cannot hold them all.
+KEY_CONCURRENCY: int = env.int("HOKUSAI_KEY_CONCURRENCY", 12, validate=validate.Range(1, 512))
 
 MLFLOW_SERVER_URL: str = env.str("MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=_url_without_path)
 MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=_prefix)
 MLFLOW_SERVE_ARTIFACTS: bool = env.bool("MLFLOW_SERVE_ARTIFACTS", True)
+WORKSPACES: bool = env.bool("HOKUSAI_WORKSPACES", False)
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
 CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))

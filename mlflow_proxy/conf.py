@@ -31,6 +31,10 @@ def is_serving_artifacts() -> bool:
     return bool(settings.MLFLOW_SERVE_ARTIFACTS)
 
 
+def has_workspaces() -> bool:
+    return bool(settings.HOKUSAI_WORKSPACES)
+
+
 def connect_timeout() -> float:
     return float(settings.HOKUSAI_CONNECT_TIMEOUT)
 

@@ -2,11 +2,15 @@
 
 ProxyError
 ├── AmbiguousTargetError       400  the request line has more than one reading
+├── LocationRefusedError       400  a store, or a depth, that the portal does not serve
 ├── BodyRefusedError           400  a body where none belongs, or one that breaks its own framing
 ├── UploadTruncatedError       400  fewer bytes came than were announced
+├── WorkspaceRefusedError      403  not on the service's list
 ├── BodyTooLargeError          413
+├── CodingRefusedError         415  compressed where that is not read
 ├── UnauthenticatedError       401  no key, or none that is valid
 ├── ForbiddenError             403  a good key without the right
+├── PaceExceededError          429
 ├── RouteUnknownError          404  not in the table
 ├── MethodRefusedError         405
 ├── ArtifactsDisabledError     503  MLFLOW_SERVE_ARTIFACTS=false
@@ -43,6 +47,12 @@ class AmbiguousTargetError(ProxyError):
     reason = "AMBIGUOUS_PATH"
 
 
+class LocationRefusedError(ProxyError):
+    status = 400
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "LOCATION_REFUSED"
+
+
 class BodyRefusedError(ProxyError):
     status = 400
     error_code = "INVALID_PARAMETER_VALUE"
@@ -54,6 +64,18 @@ class UploadTruncatedError(ProxyError):
     error_code = "BAD_REQUEST"
     reason = "UPLOAD_TRUNCATED"
     sentence = "The upload ended before all announced bytes came. Nothing was stored."
+
+
+class WorkspaceRefusedError(ProxyError):
+    status = 403
+    error_code = "PERMISSION_DENIED"
+    reason = "WORKSPACE_REFUSED"
+
+
+class CodingRefusedError(ProxyError):
+    status = 415
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "CODING_REFUSED"
 
 
 class BodyTooLargeError(ProxyError):
@@ -78,6 +100,12 @@ class MethodRefusedError(ProxyError):
     status = 405
     error_code = "BAD_REQUEST"
     reason = "METHOD_REFUSED"
+
+
+class PaceExceededError(ProxyError):
+    status = 429
+    error_code = "REQUEST_LIMIT_EXCEEDED"
+    reason = "RATE_EXCEEDED"
 
 
 class RouteUnknownError(ProxyError):

@@ -7,7 +7,7 @@ caller never reach MLflow, and cookies, CORS, CSP, Server and Location of MLflow
 import re
 from collections.abc import Iterable, Mapping
 
-from mlflow_proxy.exceptions import UpstreamGarbledError
+from mlflow_proxy.exceptions import AmbiguousTargetError, UpstreamGarbledError
 from mlflow_proxy.routes import Route
 
 HOP_HEADER = "X-Hokusai-Portal"
@@ -18,6 +18,8 @@ REQUEST_ALLOWED = (
     "X-MLflow-Client-Version",
 )
 # OTLP has no other place for its experiment and run: parameters of one route, not identity.
+OTLP_VALUE = re.compile(r"[0-9A-Za-z_-]{1,64}")
+WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 OTLP_PARAMETERS = ("X-MLflow-Experiment-Id", "X-MLflow-Run-Id")
 REPLY_ALLOWED = (
     *("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Disposition"),
@@ -28,12 +30,29 @@ HARDENING = {
     "Vary": "Authorization, Cookie, Origin",
     "X-Content-Type-Options": "nosniff",
 }
+# Types that a browser would run in the portal's origin are handed over as bytes.
+SCRIPTABLE = re.compile(
+    r"\s*(text/(html|xml|javascript|xsl|css)|image/svg\+xml"
+    r"|application/([\w.+-]*xml|(x-)?javascript|ecmascript|pdf))",
+    re.IGNORECASE,
+)
+ARTIFACT_HARDENING = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 # RFC 9110 §5.5: no control character, and so no folded line, may stand in a value that is passed on.
 FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def outbound(
-    received: Mapping[str, str], route: Route, *, host: str, address: str | None, scheme: str, request_id: str
+    received: Mapping[str, str],
+    route: Route,
+    *,
+    host: str,
+    address: str | None,
+    scheme: str,
+    request_id: str,
+    workspace: str | None = None,
 ) -> dict[str, str]:
     """Return what MLflow is told: the allowed headers of the caller, and ours.
 
@@ -42,6 +61,11 @@ def outbound(
     """
     allowed = REQUEST_ALLOWED + (OTLP_PARAMETERS if route.traffic == "stream" else ())
     sent = {name: received[name] for name in allowed if name in received}
+    if any(OTLP_VALUE.fullmatch(sent.get(name, "0")) is None for name in OTLP_PARAMETERS):
+        raise AmbiguousTargetError("An OTLP experiment or run id is not one id.", reason="AMBIGUOUS_HEADER")
+    if workspace is not None:
+        # Never towards a server without workspaces: it answers 500, which clients repeat for minutes.
+        sent[WORKSPACE_HEADER] = workspace
     # Without this urllib3 would ask for "identity" on the caller's behalf.
     sent.setdefault("Accept-Encoding", "identity")
     return sent | {
@@ -53,8 +77,11 @@ def outbound(
     }
 
 
-def inbound(received: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return what the caller is told; raises UpstreamGarbledError for a value that could split the reply."""
+def inbound(received: Iterable[tuple[str, str]], route: Route) -> dict[str, str]:
+    """Return what the caller is told, harmless in a browser.
+
+    Raises UpstreamGarbledError for a value that could split the reply.
+    """
     names = {name.lower(): name for name in REPLY_ALLOWED}
     told = {}
     for name, value in received:
@@ -62,4 +89,15 @@ def inbound(received: Iterable[tuple[str, str]]) -> dict[str, str]:
             if FIELD_VALUE.fullmatch(value) is None:
                 raise UpstreamGarbledError()
             told[known] = value
+    if route.is_artifact and route.traffic == "transfer":
+        return told | _inert(told) | ARTIFACT_HARDENING | HARDENING
     return told | HARDENING
+
+
+def _inert(told: Mapping[str, str]) -> dict[str, str]:
+    disposition = told.get("Content-Disposition", "")
+    is_attachment = disposition.split(";")[0].strip().lower() == "attachment"
+    is_scriptable = SCRIPTABLE.match(told.get("Content-Type", "text/html")) is not None
+    return ({} if is_attachment else {"Content-Disposition": "attachment"}) | (
+        {"Content-Type": "application/octet-stream"} if is_scriptable else {}
+    )

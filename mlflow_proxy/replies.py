@@ -52,7 +52,7 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
         if route.is_listing and response.headers.get("Content-Length") == EMPTY_OBJECT_LENGTH:
             upstream.read(response, MAXIMUM_ERROR_BYTES)
             return _json({"files": []})
-        told = headers.inbound(response.headers.items())
+        told = headers.inbound(response.headers.items(), route)
     except BaseException:
         upstream.discard(response)
         raise

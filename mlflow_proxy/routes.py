@@ -155,6 +155,12 @@ POST   {api}/3.0/mlflow/review-queues/items/set-status                 mlflow:wr
 POST   {api}/3.0/mlflow/review-queues/items/remove                     mlflow:delete    review-queue
 POST   {api}/3.0/mlflow/review-queues/delete                           mlflow:delete    review-queue
 
+GET    {api}/3.0/mlflow/workspaces                                     mlflow:admin     workspace
+POST   {api}/3.0/mlflow/workspaces                                     mlflow:admin     workspace
+GET    {api}/3.0/mlflow/workspaces/{workspace_name}                    mlflow:admin     workspace
+PATCH  {api}/3.0/mlflow/workspaces/{workspace_name}                    mlflow:admin     workspace
+DELETE {api}/3.0/mlflow/workspaces/{workspace_name}                    mlflow:admin     workspace
+
 GET    {api}/3.0/mlflow/server-info                                    -                server
 GET    version                                                         -                server
 GET    health                                                          -                server
@@ -170,6 +176,16 @@ class Route:
     scope: str | None
     resource: str
     traffic: Traffic
+
+    @property
+    def operation(self) -> str:
+        """The same word for all aliases of one handler: the template below its prefix."""
+        below = self.template.removeprefix("ajax-api/").removeprefix("api/")
+        return f"{self.method} {below}"
+
+    @property
+    def reads_json(self) -> bool:
+        return self.traffic == "metadata" and not self.template.endswith("/upload-artifact")
 
     @property
     def is_artifact(self) -> bool:

@@ -5,14 +5,12 @@ structure. Here a target is decoded once; whatever a second reading could change
 is rendered from the decoded form, so that the portal decides on exactly what MLflow executes.
 """
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from mlflow_proxy.artifacts import paths
 from mlflow_proxy.exceptions import AmbiguousTargetError
 
-LEFTOVER_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 # RFC 3986 §3.3: what may stand unescaped in a path segment beside letters, digits and "-._~".
 SEGMENT_SAFE = "!$&'()*+,;=:@"
 MAXIMUM_FIELDS = 2000
@@ -53,7 +51,7 @@ def parse(raw: str, mount: str = "") -> RequestTarget:
     if below == ("",):
         below = ()
     for segment in below:
-        _refuse_ambiguity(segment)
+        paths.refuse_ambiguous_segment(segment)
     return RequestTarget(below, _parse_query(query))
 
 
@@ -62,19 +60,6 @@ def _decode_segment(segment: str) -> str:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise AmbiguousTargetError("The path is not UTF-8 once decoded.") from None
-
-
-def _refuse_ambiguity(segment: str) -> None:
-    if segment == "":
-        raise AmbiguousTargetError("The path has an empty segment: a doubled or trailing slash.")
-    if segment in {".", ".."}:
-        raise AmbiguousTargetError("The path has a dot segment.")
-    if "/" in segment or "\\" in segment:
-        raise AmbiguousTargetError("The path has an encoded slash or a backslash inside a name.")
-    if LEFTOVER_ESCAPE.search(segment):
-        raise AmbiguousTargetError("The path is still percent-encoded after one decoding.")
-    if any(unicodedata.category(character) == "Cc" for character in segment):
-        raise AmbiguousTargetError("The path has a control character.")
 
 
 def _parse_query(query: str) -> tuple[tuple[str, str], ...]:

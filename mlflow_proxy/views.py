@@ -1,6 +1,6 @@
 """The proxy view: knows the order of the five desks and holds no rule of its own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import Error as DatabaseFault
@@ -12,30 +12,42 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from apikeys import pacing, throttling
 from apikeys.authentication import ApiKeyAuthentication, client_address
+from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
-from apikeys.permissions import HoldsRequiredScope
-from mlflow_proxy import conf, headers, replies, routes, targets, upstream
+from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
+from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
+from mlflow_proxy import conf, headers, inflation, parameters, replies, routes, targets, upstream, workspaces
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import (
     AmbiguousTargetError,
     ArtifactsDisabledError,
     BodyRefusedError,
+    CodingRefusedError,
     DatabaseUnavailableError,
     ForbiddenError,
     LoopDetectedError,
     MethodRefusedError,
+    PaceExceededError,
     ProxyError,
+    RouteUnknownError,
     UnauthenticatedError,
     UpstreamRejectedError,
 )
 from mlflow_proxy.negotiation import PassThroughNegotiation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apikeys.models import Service
 
 log = structlog.get_logger(__name__)
 
 MEANINGS: tuple[tuple[type[APIException], type[ProxyError]], ...] = (
     (AuthenticationFailed, UnauthenticatedError),
     (PermissionDenied, ForbiddenError),
+    (PaceError, PaceExceededError),
     (MethodNotAllowed, MethodRefusedError),
 )
 
@@ -44,7 +56,8 @@ class MlflowProxyView(APIView):
     """Hand a permitted call to MLflow and its answer back, streaming both ways."""
 
     authentication_classes = (ApiKeyAuthentication,)
-    permission_classes = (HoldsRequiredScope,)
+    permission_classes = (IsFromAllowedAddress, HoldsRequiredScope)
+    throttle_classes = (KeyRateThrottle, ConcurrencyThrottle)
     content_negotiation_class = PassThroughNegotiation
     renderer_classes = (JSONRenderer,)
     parser_classes = ()
@@ -53,6 +66,14 @@ class MlflowProxyView(APIView):
     target: targets.RequestTarget
     route: routes.Route
     required_scope: str | None = None
+    operation = ""
+    workspace: str | None = None
+    pace: pacing.Verdict | None = None
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        # What ends with the response, which may long outlive this method when bytes stream.
+        self.on_close: list[Callable[[], None]] = []
 
     def initial(self, request: Request, *args: Any, mount: str = "", **kwargs: Any) -> None:
         """Desks 1 to 4. Identity comes first: without a key every path is the same 401."""
@@ -66,8 +87,10 @@ class MlflowProxyView(APIView):
             raise MethodNotAllowed(request.method or "")
         self.target = targets.parse(raw_target(request), mount)
         self.route = routes.find(request.method or "", self.target.segments)
-        self.required_scope = self.route.scope
+        self.required_scope, self.operation = self.route.scope, self.route.operation
         self.check_permissions(request)
+        self.workspace = self.choose_workspace(request)
+        parameters.check_target(self.target, self.route, self.workspace)
         self.check_throttles(request)
 
     def journey(self, request: Request, mount: str = "", rest: str = "") -> HttpResponseBase:
@@ -75,6 +98,8 @@ class MlflowProxyView(APIView):
         route = self.route
         if route.is_artifact and not conf.is_serving_artifacts():
             raise ArtifactsDisabledError()
+        if route.resource == "workspace" and not conf.has_workspaces():
+            raise RouteUnknownError("This MLflow runs without workspaces.")
         sent = headers.outbound(
             request.headers,
             route,
@@ -82,6 +107,7 @@ class MlflowProxyView(APIView):
             address=client_address(request),
             scheme="https" if request.is_secure() else "http",
             request_id=replies.request_id(),
+            workspace=self.workspace,
         )
         body = self._outbound_body(request, sent)
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
@@ -93,6 +119,12 @@ class MlflowProxyView(APIView):
 
     get = head = post = put = patch = delete = journey
 
+    def choose_workspace(self, request: Request) -> str | None:
+        if not conf.has_workspaces():
+            return None
+        service: Service = request.user  # type: ignore[assignment]
+        return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
+
     def _outbound_body(self, request: Request, sent: dict[str, str]) -> bytes | RequestBody | None:
         body = RequestBody.of(request.META)
         if request.method in {"GET", "HEAD"}:
@@ -100,9 +132,20 @@ class MlflowProxyView(APIView):
             if not body.is_absent:
                 raise BodyRefusedError(f"{request.method} carries no body here. Use the query.")
             return None
+        coding = request.headers.get("Content-Encoding", "")
+        if self.route.traffic == "stream":
+            raw = body.read_whole(conf.max_json_bytes())
+            plain = inflation.inflate(raw, coding, conf.max_json_bytes())
+            parameters.check_spans(plain, request.headers.get("Content-Type", ""))
+            return raw
         if self.route.traffic == "metadata":
+            if coding:
+                raise CodingRefusedError("This operation reads no compressed body.")
             # MLflow's bridge reads a chunked body as empty: it gets the whole, with its length.
-            return body.read_whole(conf.max_json_bytes()) or None
+            raw = body.read_whole(conf.max_json_bytes())
+            if raw and self.route.reads_json:
+                parameters.check_document(parameters.parse_json(raw), self.route, self.workspace)
+            return raw or None
         if body.length is not None:
             sent["Content-Length"] = str(body.length)
         return body
@@ -115,6 +158,14 @@ class MlflowProxyView(APIView):
         if isinstance(exc, MethodNotAllowed):
             reply["Allow"] = ", ".join(self.allowed_methods)
         return reply
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in throttling.headers(self.pace).items() if self.pace else ():
+            response[name] = value
+        # Django closes these with the response, also when the caller leaves in the middle.
+        response._resource_closers += self.on_close  # noqa: SLF001
+        return response
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -151,7 +202,9 @@ def as_proxy_error(exc: Exception) -> ProxyError:
         if isinstance(exc, theirs):
             # Why a credential was refused is for the log alone.
             reason = "" if ours is UnauthenticatedError else getattr(exc, "reason", "")
-            return ours(str(exc.detail), reason=reason)
+            fault = ours(str(exc.detail), reason=reason)
+            fault.retry_after = getattr(exc, "wait", None)
+            return fault
     if isinstance(exc, DatabaseFault):
         # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
         log.error("database_unavailable", error=type(exc).__name__)

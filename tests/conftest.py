@@ -1,6 +1,7 @@
 """What every unit test shares: a cast of three keys, a client that sends raw targets, and a quiet usage thread."""
 
 import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client
 
-from apikeys import actions, scopes, usage
+from apikeys import actions, failures, pacing, scopes, usage
 from apikeys.models import DEFAULT_SERVICE, Service
+from apikeys.throttling import ConcurrencyThrottle
 from mlflow_proxy import views
 
 
@@ -34,6 +36,10 @@ def _no_leftovers(monkeypatch):
     ends with its connection, which Django's client spares for the same reason."""
     monkeypatch.setattr(usage, "_flusher_of_process", os.getpid())
     monkeypatch.setattr(views, "close_old_connections", lambda: None)
+    monkeypatch.setattr(failures, "_pace", pacing.Pace(""))
+    monkeypatch.setattr(failures, "_good", {})
+    monkeypatch.setattr(ConcurrencyThrottle, "_open", Counter())
+    pacing.shared.cache_clear()
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()

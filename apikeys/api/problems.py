@@ -31,6 +31,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     is_anonymous = exc.status_code == status.HTTP_401_UNAUTHORIZED
     reason = "UNAUTHENTICATED" if is_anonymous else getattr(exc, "reason", str(exc.default_code).upper())
     reply = _problem(exc.status_code, reason, str(exc.detail), **getattr(exc, "facts", {}))
+    if (wait := getattr(exc, "wait", None)) is not None:
+        reply["Retry-After"] = str(wait)
     if is_anonymous:
         reply["WWW-Authenticate"] = "Bearer"
     return reply

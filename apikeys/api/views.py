@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
-from apikeys.permissions import IsExpectedService
+from apikeys.permissions import IsExpectedService, IsFromAllowedAddress
 
 
 class KeyInQuestion(ApiKeyAuthentication):
@@ -29,7 +29,7 @@ class ValidateKeyView(APIView):
     """``{service_id, api_key?}`` to the key's facts; 401 for a bad key, 403 for a good key of another service."""
 
     authentication_classes = (KeyInQuestion,)
-    permission_classes = (IsExpectedService,)
+    permission_classes = (IsFromAllowedAddress, IsExpectedService)
 
     @property
     def expected_service(self) -> str:

@@ -84,6 +84,8 @@ def describe(row: ApiKey) -> dict[str, Any]:
         "name": row.name,
         "environment": row.environment,
         "scopes": row.scopes,
+        "allowed_ips": row.allowed_ips,
+        "rate_limit_per_hour": row.rate_limit_per_hour,
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "revoked_at": row.revoked_at,

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 PROBE_SECONDS = 3.0
 RECENT_SECONDS = 1.0
+STALE_SECONDS = 10.0
 _API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
 _NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 
@@ -68,11 +69,12 @@ class RecentAnswers:
     def __init__(self) -> None:
         self._asking = threading.Lock()
         self._answers: list[Probe] = []
-        self._asked_at = -RECENT_SECONDS
+        self._asked_at = -STALE_SECONDS
 
     def get(self) -> list[Probe]:
-        # Whoever comes while another asks takes the last answer, unless there is none yet.
-        if not self._asking.acquire(blocking=not self._answers):
+        # Whoever comes while another asks takes the last answer, unless it is from another time or there is none.
+        is_stale = time.monotonic() - self._asked_at >= STALE_SECONDS
+        if not self._asking.acquire(blocking=is_stale):
             return self._answers
         try:
             if time.monotonic() - self._asked_at >= RECENT_SECONDS:

@@ -119,6 +119,8 @@ def test_issue_key_records_the_public_facts(reader):
         "name": "reader",
         "scopes": ["artifact:read", "mlflow:read", "model:read"],
         "expires_at": reader.row.expires_at.isoformat(),
+        "allowed_ips": [],
+        "rate_limit_per_hour": None,
     }
 
 

@@ -19,7 +19,7 @@ def asking(issued):
 
 
 def view(**asks):
-    return SimpleNamespace(**asks)
+    return SimpleNamespace(operation="POST 2.0/mlflow/runs/create", **asks)
 
 
 def test_holds_required_scope_writer_may_write(writer):
@@ -34,6 +34,7 @@ def test_holds_required_scope_reader_may_not_write(reader):
     with pytest.raises(ScopeMissingError) as caught:
         HoldsRequiredScope().has_permission(asking(reader), view(required_scope="mlflow:write"))
     assert caught.value.facts == {
+        "operation": "POST 2.0/mlflow/runs/create",
         "required_scope": "mlflow:write",
         "current_scopes": ["artifact:read", "mlflow:read", "model:read"],
         "api_key": reader.row.public_id,
@@ -41,7 +42,7 @@ def test_holds_required_scope_reader_may_not_write(reader):
 
 
 def test_holds_required_scope_writer_may_not_delete(writer):
-    with pytest.raises(ScopeMissingError, match="lacks the scope mlflow:delete"):
+    with pytest.raises(ScopeMissingError, match="needs the scope mlflow:delete"):
         HoldsRequiredScope().has_permission(asking(writer), view(required_scope="mlflow:delete"))
 
 

@@ -219,7 +219,7 @@ def test_canary_key_in_the_body_is_in_no_log_and_no_row(
 def test_canary_key_in_an_upload_that_mlflow_fails_on_is_in_no_log(
     portal, upstream, canary, writer, bearer, log_output
 ):
-    path = "/api/2.0/mlflow-artifacts/artifacts/1/model.pkl"
+    path = "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/model.pkl"
     upstream.expect_request(path).respond_with_json({"message": f"cannot store {canary.secret.text}"}, status=500)
     response = portal.put(f"/api/mlflow{path}", "bytes", headers=bearer(writer))
     assert response.status_code == 500

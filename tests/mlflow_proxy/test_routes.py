@@ -43,8 +43,6 @@ NEVER_BELOW_AN_ALIAS = [
     "webhooks",
     "webhooks/1",
     "webhooks/1/test",
-    "workspaces",
-    "workspaces/default",
     "runs/create-promptlab-run",
     "artifacts/presigned-upload-url",
     "artifacts/presigned-download-url",

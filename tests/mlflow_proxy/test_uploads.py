@@ -1,5 +1,7 @@
 """Uploads over real sockets: whole and byte for byte, or visibly unfinished upstream."""
 
+import gzip
+
 import pytest
 
 from tests.mlflow_proxy.portal import Portal
@@ -156,9 +158,10 @@ def test_early_answer_of_upstream_mid_upload_reaches_the_caller(served: Portal, 
 
 def test_otlp_body_keeps_its_encoding_and_parameters(served: Portal, upstream: Stub) -> None:
     headers = {"Content-Encoding": "gzip", "X-MLflow-Experiment-Id": "7", "Content-Type": "application/x-protobuf"}
-    assert call(served, "POST", "/api/mlflow/v1/traces", headers=headers, body=b"\x1f\x8bopaque").status == 200
+    spans = gzip.compress(b"spans")
+    assert call(served, "POST", "/api/mlflow/v1/traces", headers=headers, body=spans).status == 200
     seen = upstream.seen[0]
-    assert (seen.target, seen.body) == ("/mlflow/v1/traces", b"\x1f\x8bopaque")
+    assert (seen.target, seen.body) == ("/mlflow/v1/traces", spans)
     assert {name: seen.header(name) for name in headers} == headers
 
 

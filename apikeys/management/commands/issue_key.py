@@ -19,6 +19,10 @@ class Command(KeyCommand):
         parser.add_argument("--preset", choices=list(scopes.PRESETS), help="a set of scopes by name")
         parser.add_argument("--expires-in-days", type=int, metavar="N", help="1 to the policy's maximum")
         parser.add_argument("--environment", default="live", help="live, test or dev (default: %(default)s)")
+        parser.add_argument(
+            "--allow-ip", action="append", default=[], metavar="CIDR", help="only from this network; may repeat"
+        )
+        parser.add_argument("--rate-limit-per-hour", type=int, metavar="N", help="calls an hour (default: policy)")
         self.add_output_arguments(parser, quiet="print the key alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,6 +32,8 @@ class Command(KeyCommand):
             scopes=[*options["scope"], *scopes.PRESETS.get(options["preset"], ())],
             expires_in_days=options["expires_in_days"],
             environment=options["environment"],
+            allowed_ips=options["allow_ip"],
+            rate_limit_per_hour=options["rate_limit_per_hour"],
             actor=actor(),
         )
         self.print_issued(issued, options)

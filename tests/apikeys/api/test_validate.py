@@ -112,7 +112,7 @@ def test_validate_changes_nothing(portal, reader):
 
 
 def test_validate_database_down_is_503_and_not_401(portal, monkeypatch):
-    def fail(text):
+    def fail(*args):
         raise OperationalError
 
     monkeypatch.setattr(authentication, "verify", fail)
@@ -122,7 +122,7 @@ def test_validate_database_down_is_503_and_not_401(portal, monkeypatch):
 
 
 def test_validate_bug_is_left_to_djangos_handler(portal, monkeypatch):
-    def fail(text):
+    def fail(*args):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(authentication, "verify", fail)

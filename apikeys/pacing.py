@@ -1,0 +1,83 @@
+"""Counts of calls within a window, shared by all workers through Redis when there is one; refuses nothing itself.
+
+Redis is soft: a call waits a tenth of a second at most, and while it is down each process counts for itself. Rights
+never depend on it.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import structlog
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = structlog.get_logger(__name__)
+
+REDIS_SECONDS = 0.1
+REDIS_REST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a window holds after a call; ``reset_seconds`` until it begins anew."""
+
+    is_within: bool
+    limit: int
+    remaining: int
+    reset_seconds: int
+    window_seconds: int
+
+
+class Pace:
+    """One counter of calls, in Redis while it answers, else in this process."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._here = FixedWindowRateLimiter(MemoryStorage())
+        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._rests_until = 0.0
+
+    def take(self, rate: str, *names: str) -> Verdict:
+        """Count one call against a rate like ``1000/hour`` and return what is left."""
+        item = parse(rate)
+        if self._shared is not None and time.monotonic() >= self._rests_until:
+            try:
+                return _take(self._shared, item, names)
+            except StorageError as error:
+                self._rests_until = time.monotonic() + REDIS_REST_SECONDS
+                log.warning("redis_unavailable", error=type(error.storage_error).__name__, rests=REDIS_REST_SECONDS)
+        return _take(self._here, item, names)
+
+    def is_exhausted(self, rate: str, *names: str) -> bool:
+        """Return whether this process has counted a rate full, without counting."""
+        return not self._here.test(parse(rate), *names)
+
+
+@cache
+def shared(redis_url: str) -> Pace:
+    """Return this process's counter for a Redis URL; an empty one counts per process."""
+    return Pace(redis_url)
+
+
+def _redis(url: str) -> Storage:
+    # One try within its time: two 2 s time-outs on each request were an outage once.
+    storage = storage_from_string(
+        url,
+        wrap_exceptions=True,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
+    )
+    return cast("Storage", storage)
+
+
+def _take(limiter: FixedWindowRateLimiter, item: RateLimitItem, names: tuple[str, ...]) -> Verdict:
+    is_within = limiter.hit(item, *names)
+    reset_at, remaining = limiter.get_window_stats(item, *names)
+    seconds = max(1, round(reset_at - time.time()))
+    return Verdict(is_within, item.amount, max(0, remaining), seconds, item.get_expiry())

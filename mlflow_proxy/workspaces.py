@@ -1,0 +1,28 @@
+"""Which MLflow workspace a call acts in; pure: the service's list decides, the caller may choose only from it."""
+
+from collections.abc import Sequence
+
+from mlflow_proxy.exceptions import AmbiguousTargetError, WorkspaceRefusedError
+
+PREFIX = "workspaces"
+
+
+def choose(allowed: Sequence[str], asked: str | None) -> str | None:
+    """Return the workspace to act in, None for MLflow's default one.
+
+    A service of one workspace is always in it, whatever it asks for. One of several is in the first unless it asks
+    for another; WorkspaceRefusedError when that is not on its list.
+    """
+    if len(allowed) <= 1:
+        return next(iter(allowed), None)
+    if asked is None:
+        return allowed[0]
+    if asked not in allowed:
+        raise WorkspaceRefusedError(f"This service may act in the workspaces {', '.join(allowed)}, not in that one.")
+    return asked
+
+
+def refuse_foreign_prefix(path: Sequence[str], workspace: str | None) -> None:
+    """Raise AmbiguousTargetError for an artifact path that spells a workspace other than the one acted in."""
+    if list(path[:1]) == [PREFIX] and (len(path) < 2 or path[1] != (workspace or "default")):
+        raise AmbiguousTargetError("The artifact path names a workspace that the call does not act in.")

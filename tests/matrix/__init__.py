@@ -1,0 +1,1 @@
+"""The generated matrix: who holds what, against every row, alias and mount."""
