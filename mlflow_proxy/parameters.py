@@ -46,7 +46,7 @@ def listed(query: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, ...]]:
     """Yield the segments of each path that the query names."""
     for name, value in query:
         if name in PATH_FIELDS:
-            yield tuple(value.split("/"))
+            yield tuple(paths.fully_decoded(value).split("/"))
 
 
 def check_query(query: tuple[tuple[str, str], ...], route: Route) -> None:
@@ -60,7 +60,7 @@ def check_query(query: tuple[tuple[str, str], ...], route: Route) -> None:
         raise AmbiguousTargetError("run_id and run_uuid name different runs.", reason="AMBIGUOUS_QUERY")
     for name, value in query:
         if name in PATH_FIELDS:
-            paths.refuse_ambiguous_path(value.removesuffix("/"))
+            paths.refuse_ambiguous_path(paths.fully_decoded(value).removesuffix("/"))
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

@@ -7,11 +7,13 @@ model or trace.
 
 import re
 import unicodedata
-from urllib.parse import urlparse, urlunparse
+from urllib.parse import unquote, urlparse, urlunparse
 
 from mlflow_proxy.exceptions import AmbiguousTargetError, LocationRefusedError
 
 LEFTOVER_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+# mlflow/utils/uri.py, validate_path_is_safe.
+MAXIMUM_DECODINGS = 10
 SERVED_SCHEME = "mlflow-artifacts:/"
 SOURCE_SCHEMES = ("runs:/", "models:/", SERVED_SCHEME)
 # What MLflow's own client writes where a prompt has no file (mlflow/prompt/registry_utils).
@@ -34,6 +36,15 @@ def refuse_ambiguous_segment(segment: str) -> None:
         raise AmbiguousTargetError("The path is still percent-encoded after one decoding.")
     if any(unicodedata.category(character) == "Cc" for character in segment):
         raise AmbiguousTargetError("The path has a control character.")
+
+
+def fully_decoded(path: str) -> str:
+    """Return a query's path as MLflow ends up with: it decodes again until nothing changes, ten times at most."""
+    for _ in range(MAXIMUM_DECODINGS):
+        path, before = unquote(path), path
+        if path == before:
+            break
+    return path
 
 
 def refuse_ambiguous_path(path: str) -> None:
