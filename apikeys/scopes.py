@@ -10,8 +10,9 @@ DESCRIPTIONS = MappingProxyType(
         "mlflow:delete": "delete and restore experiments, runs and traces",
         "mlflow:admin": "manage workspaces",
         "model:read": "see registered models and versions",
-        "model:write": "register models, set tags, aliases and stages",
-        "model:delete": "delete registered models, versions and aliases",
+        "model:write": "register models and versions, describe and tag them",
+        "model:promote": "set and remove aliases, move versions between stages",
+        "model:delete": "delete registered models and versions",
         "artifact:read": "list and download files",
         "artifact:write": "upload files",
         "artifact:delete": "delete files",
@@ -27,9 +28,10 @@ PRESETS = MappingProxyType(
     {
         "reader": ("mlflow:read", "model:read", "artifact:read"),
         "contributor": ("mlflow:write", "model:write", "artifact:write"),
-        "registrar": ("mlflow:write", "model:write", "model:delete", "artifact:write"),
+        "registrar": ("mlflow:write", "model:write", "model:promote", "model:delete", "artifact:write"),
         "operator": (
-            *("mlflow:write", "mlflow:delete", "model:write", "model:delete", "artifact:write", "artifact:delete"),
+            *("mlflow:write", "mlflow:delete", "model:write", "model:promote", "model:delete"),
+            *("artifact:write", "artifact:delete"),
             *("key:write", "storage:read", "audit:read"),
         ),
     }

@@ -79,8 +79,8 @@ PATCH  {api}/2.0/mlflow/registered-models/update                       model:wri
 POST   {api}/2.0/mlflow/registered-models/rename                       model:write      registered-model
 POST   {api}/2.0/mlflow/registered-models/set-tag                      model:write      registered-model
 DELETE {api}/2.0/mlflow/registered-models/delete-tag                   model:write      registered-model
-POST   {api}/2.0/mlflow/registered-models/alias                        model:write      registered-model
-DELETE {api}/2.0/mlflow/registered-models/alias                        model:delete     registered-model
+POST   {api}/2.0/mlflow/registered-models/alias                        model:promote    registered-model
+DELETE {api}/2.0/mlflow/registered-models/alias                        model:promote    registered-model
 DELETE {api}/2.0/mlflow/registered-models/delete                       model:delete     registered-model
 
 GET    {api}/2.0/mlflow/model-versions/get                             model:read       model-version
@@ -90,7 +90,7 @@ POST   {api}/2.0/mlflow/model-versions/create                          model:wri
 PATCH  {api}/2.0/mlflow/model-versions/update                          model:write      model-version
 POST   {api}/2.0/mlflow/model-versions/set-tag                         model:write      model-version
 DELETE {api}/2.0/mlflow/model-versions/delete-tag                      model:write      model-version
-POST   {api}/2.0/mlflow/model-versions/transition-stage                model:write      model-version
+POST   {api}/2.0/mlflow/model-versions/transition-stage                model:promote    model-version
 DELETE {api}/2.0/mlflow/model-versions/delete                          model:delete     model-version
 
 POST   v1/traces                                                       mlflow:write     trace            stream

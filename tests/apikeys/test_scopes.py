@@ -75,3 +75,8 @@ def test_preset_contributor_trains_logs_and_registers():
 def test_preset_reader_changes_nothing():
     granted = {word for word in scopes.ALL if scopes.grants(scopes.PRESETS["reader"], word)}
     assert granted == {"mlflow:read", "model:read", "artifact:read"}
+
+
+@pytest.mark.parametrize("word", ["model:write", "model:delete"])
+def test_promotion_is_implied_by_no_other_scope(word):
+    assert not scopes.grants([word], "model:promote")

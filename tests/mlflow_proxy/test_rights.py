@@ -395,9 +395,9 @@ def test_route_aliases_posts_that_only_search_are_open_to_a_reader(
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
     [
-        ("POST", "registered-models/alias", "model:write"),
-        ("DELETE", "registered-models/alias", "model:delete"),
-        ("POST", "model-versions/transition-stage", "model:write"),
+        ("POST", "registered-models/alias", "model:promote"),
+        ("DELETE", "registered-models/alias", "model:promote"),
+        ("POST", "model-versions/transition-stage", "model:promote"),
         ("POST", "registered-models/rename", "model:write"),
         ("POST", "registered-models/create", "model:write"),
     ],
