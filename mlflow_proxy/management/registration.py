@@ -27,6 +27,11 @@ HINTS = {
     "NoCredentialsError": "MLflow hands out s3:// addresses: start it with --default-artifact-root mlflow-artifacts:/",
     "too many 50": "A server behind the portal fails. GET /ready on the portal says which, and its log says why.",
 }
+# What a key below operator may lack without being wrong: the sentence, and what to do about it.
+LEFT = {
+    "set alias": ("the key may not promote, so the version is loaded by its number", "Promotion needs model:promote."),
+    "clean up": ("the key may not delete, so {leftovers} stay", "Delete them with an operator's key."),
+}
 FEATURES = np.arange(10, dtype=float).reshape(-1, 1)
 
 
@@ -76,6 +81,7 @@ class Registration:
 
     def register_model(self) -> str:
         self.version = mlflow.register_model(self.model_uri, self.name).version
+        self.reference = f"{self.name}/{self.version}"
         return f"{self.name} version {self.version}"
 
     def find_model(self) -> str:
@@ -85,13 +91,14 @@ class Registration:
 
     def set_alias(self) -> str:
         self.client.set_registered_model_alias(self.name, "verified", self.version)
-        return f"{self.name}@verified"
+        self.reference = f"{self.name}@verified"
+        return self.reference
 
-    def load_by_alias(self) -> str:
-        loaded = mlflow.pyfunc.load_model(f"models:/{self.name}@verified")
+    def load_model(self) -> str:
+        loaded = mlflow.pyfunc.load_model(f"models:/{self.reference}")
         predicted, expected = loaded.predict(np.array([[20.0]])), self.model.predict(np.array([[20.0]]))
         expect(bool(np.allclose(predicted, expected)), f"it predicts {predicted}, not {expected}")
-        return f"predicts {float(predicted[0]):.1f}, as trained"
+        return f"models:/{self.reference} predicts {float(predicted[0]):.1f}, as trained"
 
     def upload_and_list(self) -> str:
         with tempfile.TemporaryDirectory() as folder:
@@ -136,11 +143,8 @@ def take(step: str, do: Callable[[], str], leftovers: str) -> bool:
         report(step, "passed", do())
     except Exception as error:  # noqa: BLE001  (whatever went wrong is the step's result)
         complaint = " ".join(f"{type(error).__name__}: {error}".split())[:600]
-        is_right_to_leave = (
-            step == "clean up" and isinstance(error, MlflowException) and "PERMISSION_DENIED" in complaint
-        )
-        if is_right_to_leave:
-            report(step, "left", f"the key may not delete, so {leftovers} stay", "Delete them with an operator's key.")
+        if step in LEFT and isinstance(error, MlflowException) and "PERMISSION_DENIED" in complaint:
+            report(step, "left", *(part.format(leftovers=leftovers) for part in LEFT[step]))
             return True
         report(step, "failed", complaint, hint_for(complaint))
         return False
@@ -151,7 +155,7 @@ def main() -> int:
     registration: Any = Registration()
     steps = (
         *("search_experiments", "create_experiment", "start_run", "log_values", "log_model", "register_model"),
-        *("find_model", "set_alias", "load_by_alias", "upload_and_list", "download", "clean_up"),
+        *("find_model", "set_alias", "load_model", "upload_and_list", "download", "clean_up"),
     )
     for name in steps:
         leftovers = f"experiment and model {registration.name}"
