@@ -186,6 +186,24 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
     return key
 
 
+@transaction.atomic
+def record_presigned_urls(*, key: ApiKey, facts: Mapping[str, object], actor: Actor) -> None:
+    """Note that a key is given signed addresses of the artifact store: which object, method and how long."""
+    _record("presigned_urls_issued", key.service, key.public_id, actor, after=facts)
+
+
+@transaction.atomic
+def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Service:
+    """Let a service's keys be given signed addresses of the artifact store, or end that."""
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    before = {"presigned_urls": service.presigned_urls}
+    service.presigned_urls = is_on
+    service.save(update_fields=["presigned_urls"])
+    after = {"presigned_urls": is_on}
+    _record("service_presigning_set", service, service.service_id, actor, before=before, after=after)
+    return service
+
+
 def refuse_bad_workspaces(names: Iterable[str]) -> None:
     """Raise ActionRefusedError for what cannot be a workspace's name."""
     if bad := [name for name in names if re.fullmatch(WORKSPACE_PATTERN, name) is None]:

@@ -117,6 +117,13 @@ def verify(text: str, address: str | None = None) -> ApiKey:
     return row
 
 
+def refuse_ended(row: ApiKey) -> None:
+    """Raise CredentialRefusedError where a key that was good when its call began may no longer be used."""
+    now = ApiKey.objects.with_validity().get(pk=row.pk)
+    if reason := _fault(now, is_genuine=True):
+        raise _refused(reason, row.public_id)
+
+
 def _fault(row: ApiKey, is_genuine: bool) -> str:
     """Return why a known key may not be used now, or an empty text."""
     reason = ""

@@ -41,6 +41,8 @@ class Service(models.Model):
     contact = models.CharField(max_length=200, blank=True)
     # MLflow workspaces it may act in; empty is MLflow's default one.
     workspaces = models.JSONField(default=list, editable=False)
+    # Whether its callers may be sent to the artifact store with addresses that the portal signs.
+    presigned_urls = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=500, blank=True, editable=False)

@@ -69,6 +69,13 @@ def _prefix(value: str) -> None:
         raise ValidationError("must be empty or look like /mlflow")
 
 
+def _destination(value: str) -> None:
+    parts = urlsplit(value)
+    is_bucket = parts.scheme == "s3" and bool(parts.netloc) and not (parts.query or parts.fragment)
+    if value and not is_bucket and not value.startswith("/"):
+        raise ValidationError("must look like s3://bucket/prefix, or be the absolute path of a folder")
+
+
 ENVIRONMENT: str = env.str(
     "HOKUSAI_ENVIRONMENT", "development", validate=validate.OneOf(["development", "test", "production"])
 )
@@ -101,6 +108,14 @@ MLFLOW_SERVER_URL: str = env.str("MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW
 MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=_prefix)
 MLFLOW_SERVE_ARTIFACTS: bool = env.bool("MLFLOW_SERVE_ARTIFACTS", True)
 WORKSPACES: bool = env.bool("HOKUSAI_WORKSPACES", False)
+
+ARTIFACT_DESTINATION: str = env.str("HOKUSAI_ARTIFACT_DESTINATION", "", validate=_destination)
+# The name that the MLflow image knows it by.
+DEFAULT_ARTIFACT_ROOT: str = env.str("DEFAULT_ARTIFACT_ROOT", "", validate=_destination)
+ARTIFACT_MODE: str = env.str("HOKUSAI_ARTIFACT_MODE", "", validate=validate.OneOf(["", "direct", "proxy"]))
+S3_ENDPOINT_URL: str = env.str("HOKUSAI_S3_ENDPOINT_URL", "", validate=_url_without_path)
+S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", validate=_url_without_path)
+REDIRECT_MIN_BYTES: int = env.int("HOKUSAI_REDIRECT_MIN_BYTES", 64 * 1024**2, validate=validate.Range(0, 2**50))
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
 CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))
@@ -184,6 +199,10 @@ def _hints() -> list[str]:
     else:
         if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
             hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
+    if ARTIFACT_DESTINATION and DEFAULT_ARTIFACT_ROOT and ARTIFACT_DESTINATION != DEFAULT_ARTIFACT_ROOT:
+        hints.append("HOKUSAI_ARTIFACT_DESTINATION: differs from DEFAULT_ARTIFACT_ROOT; unset one of them")
+    if ARTIFACT_MODE == "direct" and not (ARTIFACT_DESTINATION or DEFAULT_ARTIFACT_ROOT):
+        hints.append("HOKUSAI_ARTIFACT_MODE: is direct, so HOKUSAI_ARTIFACT_DESTINATION must say where artifacts rest")
     if IS_PRODUCTION:
         required = {
             "HOKUSAI_SECRET_KEY": (SECRET_KEY, "50 or more random characters"),
@@ -201,6 +220,8 @@ def _hints() -> list[str]:
 if found := _hints():
     raise UnusableEnvironmentError("The portal cannot start:\n" + "\n".join(f"  {line}" for line in found))
 
+ARTIFACT_DESTINATION = ARTIFACT_DESTINATION or DEFAULT_ARTIFACT_ROOT
+ARTIFACT_MODE = ARTIFACT_MODE or ("direct" if ARTIFACT_DESTINATION else "proxy")
 SECRET_KEY = SECRET_KEY or embedded_secret("secret_key")
 KEY_PEPPERS = KEY_PEPPERS or f"1:{embedded_secret('key_pepper')}"
 

@@ -1,5 +1,6 @@
 """Django's settings, composed from hokusai_portal.env; reads no variable itself and holds no rule."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -85,10 +86,20 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.DATA_DIR / "static"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+if env.ARTIFACT_DESTINATION.startswith("s3://"):
+    _bucket = urlsplit(env.ARTIFACT_DESTINATION)
+    STORAGES["artifacts"] = {
+        "BACKEND": "mlflow_proxy.artifacts.storage.ArtifactBucket",
+        "OPTIONS": {
+            "bucket_name": _bucket.netloc,
+            "location": _bucket.path.strip("/"),
+            "endpoint_url": env.S3_ENDPOINT_URL or None,
+        },
+    }
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -173,3 +184,7 @@ MLFLOW_SERVER_URL = env.MLFLOW_SERVER_URL
 MLFLOW_STATIC_PREFIX = env.MLFLOW_STATIC_PREFIX
 HOKUSAI_WORKSPACES = env.WORKSPACES
 MLFLOW_SERVE_ARTIFACTS = env.MLFLOW_SERVE_ARTIFACTS
+HOKUSAI_ARTIFACT_MODE = env.ARTIFACT_MODE
+HOKUSAI_ARTIFACT_DESTINATION = env.ARTIFACT_DESTINATION
+HOKUSAI_S3_PUBLIC_ENDPOINT_URL = env.S3_PUBLIC_ENDPOINT_URL
+HOKUSAI_REDIRECT_MIN_BYTES = env.REDIRECT_MIN_BYTES

@@ -27,6 +27,7 @@ _VISIBLE_HOST = "127.0.0.1" if env.PORTAL_HOST in {"0.0.0.0", "::"} else env.POR
 PORTAL_URL = f"http://{_VISIBLE_HOST}:{env.PORTAL_PORT}"
 MLFLOW_URL = f"http://127.0.0.1:{env.MLFLOW_PORT}"
 MLFLOW_DIR = env.DATA_DIR / "mlflow"
+ARTIFACT_DESTINATION = env.ARTIFACT_DESTINATION or str(MLFLOW_DIR / "artifacts")
 PATIENCE_SECONDS = 240
 # Commands in another shell must find the same data.
 _MANAGE = (f"HOKUSAI_DATA_DIR={env.DATA_DIR} " if env.IS_DATA_DIR_MOVED else "") + ".venv/bin/python manage.py"
@@ -119,7 +120,11 @@ def first_key() -> list[str]:
 
 def portal_environment() -> dict[str, str]:
     """Return the portal's variables; a person reads this log, so it keeps to what went wrong."""
-    return env.child_environment(MLFLOW_SERVER_URL=MLFLOW_URL, HOKUSAI_LOG_LEVEL=env.STACK_LOG_LEVEL)
+    return env.child_environment(
+        MLFLOW_SERVER_URL=MLFLOW_URL,
+        HOKUSAI_ARTIFACT_DESTINATION=ARTIFACT_DESTINATION,
+        HOKUSAI_LOG_LEVEL=env.STACK_LOG_LEVEL,
+    )
 
 
 def mlflow_command() -> str:
@@ -132,13 +137,14 @@ def mlflow_environment() -> dict[str, str]:
         PATH=f"{env.MLFLOW_PYTHON.parent}:{env.child_environment().get('PATH', '/usr/bin:/bin')}",
         HOKUSAI_ENVIRONMENT="development",
         BACKEND_STORE_URI=f"sqlite:///{MLFLOW_DIR / 'mlflow.sqlite3'}",
-        DEFAULT_ARTIFACT_ROOT=str(MLFLOW_DIR / "artifacts"),
+        DEFAULT_ARTIFACT_ROOT=ARTIFACT_DESTINATION,
         MLFLOW_HOST="127.0.0.1",
         MLFLOW_PORT=str(env.MLFLOW_PORT),
         MLFLOW_SERVER_URL=MLFLOW_URL,
         MLFLOW_STATIC_PREFIX=env.MLFLOW_STATIC_PREFIX,
         UVICORN_LOG_LEVEL=env.STACK_LOG_LEVEL.lower(),
         PYTHONWARNINGS="ignore",
+        **({"MLFLOW_S3_ENDPOINT_URL": env.S3_ENDPOINT_URL} if env.S3_ENDPOINT_URL else {}),
     )
 
 

@@ -31,6 +31,32 @@ def is_serving_artifacts() -> bool:
     return bool(settings.MLFLOW_SERVE_ARTIFACTS)
 
 
+def is_direct() -> bool:
+    """Return whether the portal speaks the artifact protocol itself, instead of handing it on to MLflow."""
+    return bool(settings.HOKUSAI_ARTIFACT_MODE == "direct")
+
+
+def artifact_destination() -> str:
+    """Return ``s3://bucket/prefix`` or the path of a folder; empty where the portal is not told."""
+    destination: str = settings.HOKUSAI_ARTIFACT_DESTINATION
+    return destination
+
+
+def can_presign() -> bool:
+    """Return whether the portal can sign addresses of the store: a folder has none."""
+    return is_direct() and artifact_destination().startswith("s3://")
+
+
+def public_store_endpoint() -> str:
+    """Return the URL under which callers reach the S3 store; empty where it is the portal's own."""
+    endpoint: str = settings.HOKUSAI_S3_PUBLIC_ENDPOINT_URL
+    return endpoint
+
+
+def redirect_min_bytes() -> int:
+    return int(settings.HOKUSAI_REDIRECT_MIN_BYTES)
+
+
 def has_workspaces() -> bool:
     return bool(settings.HOKUSAI_WORKSPACES)
 

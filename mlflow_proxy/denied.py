@@ -30,8 +30,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "3.0/mlflow/ui-telemetry": "sends usage data to MLflow's makers",
         "2.0/mlflow/webhooks": "makes the server call any address, and stores secrets",
         "2.0/mlflow/runs/create-promptlab-run": "calls the AI gateway",
-        "2.0/mlflow-artifacts/mpu": "hands out signed addresses of the store",
-        "2.0/mlflow-artifacts/presigned": "hands out signed addresses of the store",
         "2.0/mlflow/artifacts/presigned-download-url": "hands out signed addresses of the store",
         "2.0/mlflow/artifacts/presigned-upload-url": "hands out signed addresses of the store",
         "2.0/mlflow/get-online-trace-details": "answers 404 in the open-source server",

@@ -12,9 +12,17 @@ ProxyError
 ├── ForbiddenError             403  a good key without the right
 ├── PaceExceededError          429
 ├── RouteUnknownError          404  not in the table
+├── ArtifactMissingError       404
+├── IsFolderError              400  a folder where a file is meant
+├── PreconditionFailedError    412  another version than the one asked for
+├── RangeRefusedError          416
+├── UnsupportedError           501  what MLflow says of a store without the feature
 ├── MethodRefusedError         405
 ├── ArtifactsDisabledError     503  MLFLOW_SERVE_ARTIFACTS=false
 ├── DatabaseUnavailableError   503  the portal's own
+├── StoreUnavailableError      503  the artifact store, for now
+├── StoreRefusedError          424  the artifact store, until an operator acts
+├── TransferBrokenError        500  bytes ended early under way: never a reply, only the end of one
 ├── LoopDetectedError          508  the upstream is the portal itself
 └── UpstreamError
     ├── UpstreamRefusedError   503  nothing reached MLflow
@@ -112,6 +120,73 @@ class RouteUnknownError(ProxyError):
     status = 404
     error_code = "ENDPOINT_NOT_FOUND"
     reason = "ROUTE_UNKNOWN"
+
+
+class ArtifactMissingError(ProxyError):
+    status = 404
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+    reason = "ARTIFACT_MISSING"
+    sentence = "There is no such artifact."
+
+
+class IsFolderError(ProxyError):
+    status = 400
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "ARTIFACT_IS_FOLDER"
+    sentence = "The path is a folder, not a file. List it, and ask for the files in it."
+
+
+class PreconditionFailedError(ProxyError):
+    status = 412
+    error_code = "RESOURCE_CONFLICT"
+    reason = "PRECONDITION_FAILED"
+    sentence = "The artifact is another version than the one that If-Match asks for."
+
+
+class RangeRefusedError(ProxyError):
+    """``size`` of the artifact in bytes, None where the store does not tell."""
+
+    status = 416
+    error_code = "INVALID_PARAMETER_VALUE"
+    reason = "RANGE_REFUSED"
+    sentence = "The range is outside of the artifact."
+
+    def __init__(self, size: int | None) -> None:
+        super().__init__()
+        self.size = size
+
+
+class UnsupportedError(ProxyError):
+    status = 501
+    error_code = "NOT_IMPLEMENTED"
+    reason = "PRESIGNED_OFF"
+
+
+class StoreUnavailableError(ProxyError):
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    reason = "STORE_UNAVAILABLE"
+    retry_after = 10
+    hint = ""
+    sentence = "The artifact store cannot be reached or is busy. Nothing was changed; try again shortly."
+
+
+class StoreRefusedError(ProxyError):
+    """``hint`` is for the operator alone: it may name buckets and roles."""
+
+    status = 424
+    error_code = "INVALID_STATE"
+    reason = "STORE_DENIED"
+    sentence = "The artifact store refuses the portal, not you. Tell its operators the request id."
+
+    def __init__(self, *, reason: str, hint: str = "") -> None:
+        super().__init__(reason=reason)
+        self.hint = hint
+
+
+class TransferBrokenError(ProxyError):
+    reason = "TRANSFER_BROKEN"
+    sentence = "The artifact's bytes ended early."
 
 
 class ArtifactsDisabledError(ProxyError):

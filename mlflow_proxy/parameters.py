@@ -21,8 +21,6 @@ from mlflow_proxy.targets import RequestTarget
 REPEATABLE = frozenset({"order_by", "experiment_ids", "run_ids", "trace_ids", "stages"})
 PATH_FIELDS = frozenset({"path", "artifact_file_path", "artifact_directory_path"})
 MAXIMUM_NESTING = 64
-# api / 2.0 / mlflow-artifacts / artifacts
-ARTIFACT_PREFIX_LENGTH = 4
 TRACE_LOCATION_TAG = "mlflow.artifactLocation"
 # MLflow refuses it where a tag is set, but not where a trace or its spans come in.
 TRACE_ARCHIVE_TAG = "mlflow.trace.archiveLocation"
@@ -35,11 +33,12 @@ def check_target(target: RequestTarget, route: Route, workspace: str | None) -> 
     """Raise what check_query raises, and LocationRefusedError for an artifact write or delete that is too shallow."""
     check_query(target.query, route)
     if route.resource == "artifact":
-        paths.refuse_ambiguous_path("/".join(target.segments[ARTIFACT_PREFIX_LENGTH:]))
-        for path in (target.segments[ARTIFACT_PREFIX_LENGTH:], *(listed(target.query))):
+        below = target.segments[route.fixed_length :]
+        paths.refuse_ambiguous_path("/".join(below))
+        for path in (below, *listed(target.query)):
             workspaces.refuse_foreign_prefix(path, workspace)
-    if route.is_artifact and route.method in {"PUT", "DELETE"}:
-        paths.refuse_shallow(target.segments[ARTIFACT_PREFIX_LENGTH:])
+        if route.method in {"PUT", "DELETE"}:
+            paths.refuse_shallow(below)
 
 
 def listed(query: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, ...]]:

@@ -39,8 +39,11 @@ STORE_REASONS = {401: "STORE_DENIED", 403: "STORE_DENIED", 404: "STORE_BUCKET_MI
 MISSING_OBJECT_SIGNS = ("(404) when calling the HeadObject", "(NoSuchKey)", "(404) when calling the GetObject")
 
 
-def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
-    """Return the reply for an answer whose body is unread; consumes or closes it on every path."""
+def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bool = False) -> HttpResponseBase:
+    """Return the reply for an answer whose body is unread; consumes or closes it on every path.
+
+    ``is_presigning`` says whether the caller is told of multipart transfers past the portal.
+    """
     try:
         if response.status >= 400:
             return _readable_error(response, route)
@@ -48,10 +51,10 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
             # A redirect would hand the caller an address of the inside, or its body to another method.
             raise UpstreamGarbledError(reason="UPSTREAM_REDIRECTED")
         if route.is_server_info:
-            return _server_info(response)
+            return _server_info(response, is_presigning=is_presigning)
         if route.is_listing and response.headers.get("Content-Length") == EMPTY_OBJECT_LENGTH:
             upstream.read(response, MAXIMUM_ERROR_BYTES)
-            return _json({"files": []})
+            return json_reply({"files": []})
         told = headers.inbound(response.headers.items(), route)
     except BaseException:
         upstream.discard(response)
@@ -67,7 +70,7 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponseBase:
 def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> HttpResponse:
     """Return MLflow's error JSON with the portal's own words beside it."""
     document = {"error_code": error_code, "reason": reason, "message": message, "detail": message}
-    return _json(document | facts | {"request_id": request_id()}, status)
+    return json_reply(document | facts | {"request_id": request_id()}, status)
 
 
 def request_id() -> str:
@@ -76,14 +79,14 @@ def request_id() -> str:
     return identifier
 
 
-def _server_info(response: urllib3.BaseHTTPResponse) -> HttpResponse:
-    """Say that the portal carries the bytes: told otherwise, clients go to the store, which they may not reach."""
+def _server_info(response: urllib3.BaseHTTPResponse, *, is_presigning: bool) -> HttpResponse:
+    """Say who carries the bytes: told of multipart, clients go to the store, which not all of them may reach."""
     try:
         facts = json.loads(upstream.read(response, MAXIMUM_SERVER_INFO_BYTES))
-        facts |= {"multipart_uploads_enabled": False, "multipart_downloads_enabled": False}
+        facts |= {"multipart_uploads_enabled": is_presigning, "multipart_downloads_enabled": is_presigning}
     except (ValueError, TypeError):
         raise UpstreamGarbledError() from None
-    return _json(facts)
+    return json_reply(facts)
 
 
 def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponse:
@@ -126,7 +129,7 @@ def _message(document: dict[str, Any]) -> str:
     return str(told)
 
 
-def _json(document: dict[str, Any], status: int = 200) -> HttpResponse:
+def json_reply(document: dict[str, Any], status: int = 200) -> HttpResponse:
     return HttpResponse(
         json.dumps(document), status=status, headers={"Content-Type": "application/json"} | headers.HARDENING
     )

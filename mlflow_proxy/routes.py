@@ -21,6 +21,10 @@ GET    {api}/2.0/mlflow-artifacts/artifacts                            artifact:
 GET    {api}/2.0/mlflow-artifacts/artifacts/{artifact_path}            artifact:read    artifact         transfer
 PUT    {api}/2.0/mlflow-artifacts/artifacts/{artifact_path}            artifact:write   artifact         transfer
 DELETE {api}/2.0/mlflow-artifacts/artifacts/{artifact_path}            artifact:delete  artifact
+POST   {api}/2.0/mlflow-artifacts/mpu/create/{artifact_path}           artifact:write   artifact
+POST   {api}/2.0/mlflow-artifacts/mpu/complete/{artifact_path}         artifact:write   artifact
+POST   {api}/2.0/mlflow-artifacts/mpu/abort/{artifact_path}            artifact:write   artifact
+GET    {api}/2.0/mlflow-artifacts/presigned/{artifact_path}            artifact:read    artifact
 GET    {api}/2.0/mlflow/artifacts/list                                 artifact:read    run
 GET    get-artifact                                                    artifact:read    run              transfer
 GET    model-versions/get-artifact                                     artifact:read    model-version    transfer
@@ -190,6 +194,11 @@ class Route:
     @property
     def is_artifact(self) -> bool:
         return self.scope is not None and self.scope.startswith("artifact:")
+
+    @property
+    def fixed_length(self) -> int:
+        """How many segments stand before the artifact's path."""
+        return len(self.template.removesuffix(f"/{_TAIL}").split("/"))
 
     @property
     def is_native_artifact(self) -> bool:

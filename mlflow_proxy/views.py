@@ -1,6 +1,7 @@
 """The proxy view: knows the order of the five desks and holds no rule of its own."""
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from django.db import Error as DatabaseFault
@@ -13,12 +14,15 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apikeys import pacing, throttling
-from apikeys.authentication import ApiKeyAuthentication, client_address
+from apikeys.actions import Actor
+from apikeys.authentication import ApiKeyAuthentication, client_address, refuse_ended
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
 from mlflow_proxy import conf, headers, inflation, parameters, replies, routes, targets, upstream, workspaces
+from mlflow_proxy.artifacts import protocol
+from mlflow_proxy.artifacts.calls import Call
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import (
     AmbiguousTargetError,
@@ -31,6 +35,7 @@ from mlflow_proxy.exceptions import (
     MethodRefusedError,
     PaceExceededError,
     ProxyError,
+    RangeRefusedError,
     RouteUnknownError,
     UnauthenticatedError,
     UpstreamRejectedError,
@@ -40,9 +45,11 @@ from mlflow_proxy.negotiation import PassThroughNegotiation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from apikeys.models import Service
+    from apikeys.models import ApiKey, Service
 
 log = structlog.get_logger(__name__)
+
+LONG_UPLOAD_SECONDS = 1.0
 
 MEANINGS: tuple[tuple[type[APIException], type[ProxyError]], ...] = (
     (AuthenticationFailed, UnauthenticatedError),
@@ -110,12 +117,18 @@ class MlflowProxyView(APIView):
             workspace=self.workspace,
         )
         body = self._outbound_body(request, sent)
+        call = self._as_call(request, sent, body)
+        if route.is_artifact:
+            close_old_connections()
+            reply = protocol.answer(call)
+            if reply is not None:
+                return reply
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
         is_native = route.is_native_artifact and request.method != "HEAD"
         target = self.target.render("" if is_native else conf.static_prefix())
         close_old_connections()
         response = upstream.send(request.method or "", target, sent, body=body, traffic=route.traffic)
-        return replies.relay(response, route)
+        return replies.relay(response, route, is_presigning=call.is_presigning)
 
     get = head = post = put = patch = delete = journey
 
@@ -125,8 +138,33 @@ class MlflowProxyView(APIView):
         service: Service = request.user  # type: ignore[assignment]
         return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
 
+    def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:
+        key, began_at = cast("ApiKey", request.auth), time.monotonic()
+
+        def refuse_ended_key() -> None:
+            # One query at most for a call on the hot path: a short upload ends before a revocation could have come.
+            if time.monotonic() - began_at > LONG_UPLOAD_SECONDS:
+                refuse_ended(key)
+                close_old_connections()
+
+        return Call(
+            method=request.method or "",
+            route=self.route,
+            target=self.target,
+            headers=request.headers,
+            sent=sent,
+            body=body,
+            workspace=self.workspace,
+            key=key,
+            actor=Actor(name=key.public_id, address=client_address(request), request_id=replies.request_id()),
+            before_commit=refuse_ended_key,
+        )
+
     def _outbound_body(self, request: Request, sent: dict[str, str]) -> bytes | RequestBody | None:
         body = RequestBody.of(request.META)
+        if (connection := request.META.get("gunicorn.socket")) is not None:
+            # Else a caller who goes silent in the middle would hold its thread for ever.
+            connection.settimeout(conf.transfer_timeout())
         if request.method in {"GET", "HEAD"}:
             # MLflow reads parameters from it, which nobody upstream of MLflow has looked at.
             if not body.is_absent:
@@ -157,6 +195,8 @@ class MlflowProxyView(APIView):
             reply["WWW-Authenticate"] = self.get_authenticate_header(self.request) or "Bearer"
         if isinstance(exc, MethodNotAllowed):
             reply["Allow"] = ", ".join(self.allowed_methods)
+        if isinstance(exc, RangeRefusedError) and exc.size is not None:
+            reply["Content-Range"] = f"bytes */{exc.size}"
         return reply
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

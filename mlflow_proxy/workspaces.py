@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mlflow_proxy.exceptions import AmbiguousTargetError, WorkspaceRefusedError
 
 PREFIX = "workspaces"
+DEFAULT = "default"
 
 
 def choose(allowed: Sequence[str], asked: str | None) -> str | None:
@@ -22,7 +23,14 @@ def choose(allowed: Sequence[str], asked: str | None) -> str | None:
     return asked
 
 
+def rooted(path: Sequence[str], workspace: str | None) -> tuple[str, ...]:
+    """Return where a path of a workspace rests in the store, as MLflow lays it out (server/handlers.py)."""
+    if workspace in {None, DEFAULT} or path[:1] == (PREFIX,):
+        return tuple(path)
+    return (PREFIX, str(workspace), *path)
+
+
 def refuse_foreign_prefix(path: Sequence[str], workspace: str | None) -> None:
     """Raise AmbiguousTargetError for an artifact path that spells a workspace other than the one acted in."""
-    if list(path[:1]) == [PREFIX] and (len(path) < 2 or path[1] != (workspace or "default")):
+    if list(path[:1]) == [PREFIX] and (len(path) < 2 or path[1] != (workspace or DEFAULT)):
         raise AmbiguousTargetError("The artifact path names a workspace that the call does not act in.")

@@ -87,7 +87,7 @@ def decided(raw: str) -> str | None:
         parameters.check_target(target, routes.find("GET", target.segments), None)
     except ProxyError:
         return None
-    return "/".join(target.segments[parameters.ARTIFACT_PREFIX_LENGTH :])
+    return "/".join(target.segments[4:])
 
 
 def test_batch_is_large_and_holds_both_answers(readings: list[tuple[str, str | None, str | None]]) -> None:

@@ -252,17 +252,23 @@ def test_location_that_the_portal_serves_passes(
     assert call(served, "POST", target, body=json.dumps(document).encode()).status == 200
 
 
-# P0 24: signed addresses of the store.
+# P0 24: signed addresses of the store are off unless a service has them, and their issue has MLflow's other routes.
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("body", [b'{"path":"../../0/x","num_parts":100000}', b'{"path":"x","num_parts":-1}'])
 @pytest.mark.parametrize("verb", ["create", "complete", "abort"])
-def test_p0_24_multipart_foreign_key_and_part_count_are_404(
+def test_p0_24_multipart_is_off_whatever_it_asks_for(
     served: Portal, upstream: Stub, verb: str, body: bytes, form: str
 ) -> None:
     target = f"{M}/{form}/2.0/mlflow-artifacts/mpu/{verb}/0/run/artifacts/x"
-    refused(served, upstream, "POST", target, 404, "ROUTE_UNKNOWN", body=body)
+    refused(served, upstream, "POST", target, 501, "PRESIGNED_OFF", body=body)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_p0_24_presigned_download_is_off(served: Portal, upstream: Stub, form: str) -> None:
+    target = f"{M}/{form}/2.0/mlflow-artifacts/presigned/0/run/artifacts/x"
+    refused(served, upstream, "GET", target, 501, "PRESIGNED_OFF")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -272,7 +278,6 @@ def test_p0_24_multipart_foreign_key_and_part_count_are_404(
         ("POST", "mlflow/artifacts/presigned-upload-url"),
         ("POST", "mlflow/artifacts/presigned-download-url"),
         ("GET", "mlflow/artifacts/presigned-download-url"),
-        ("GET", "mlflow-artifacts/presigned/0/run/artifacts/x"),
         ("POST", "mlflow-artifacts/presigned/0/run/artifacts/x"),
     ],
 )

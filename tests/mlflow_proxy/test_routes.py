@@ -50,11 +50,6 @@ NEVER_BELOW_AN_ALIAS = [
 NEVER = [
     *(f"{alias}/{path}" for alias in ALIASES for path in NEVER_BELOW_AN_ALIAS),
     *(f"{form}/3.0/jobs{rest}" for form in ("api", "ajax-api") for rest in ("", "/1", "/cancel/1", "/search")),
-    *(
-        f"{form}/2.0/mlflow-artifacts/{verb}"
-        for form in ("api", "ajax-api")
-        for verb in ("mpu/create/0/a", "mpu/complete/0/a", "mpu/abort/0/a", "presigned/0/a")
-    ),
     *("graphql", "build/main.js", "static-files/main.js", "metrics", "docs", "openapi.json", "signup"),
     *("gateway/x/mlflow/invocations", "gateway/mlflow/v1/chat/completions", "gateway/proxy/x/y", "v1/metrics"),
     *("api/2.0mlflow/experiments/search-datasets", "api/2.1/mlflow/runs/get", "api/4.0/mlflow/runs/get"),

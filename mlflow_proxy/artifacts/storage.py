@@ -1,0 +1,280 @@
+"""Artifacts in an S3 bucket: the only module that talks to object storage; keys are those that MLflow writes.
+
+Configured as django-storages' ``artifacts`` storage; its client, safe to share between threads, carries the bytes.
+"""
+
+import base64
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from mimetypes import guess_type
+from typing import Any, cast
+
+import structlog
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.storage import storages
+from storages.backends.s3 import S3Storage
+
+from mlflow_proxy import conf
+from mlflow_proxy.artifacts import faults, parts
+from mlflow_proxy.artifacts.stores import Conditions, Download, Entry, Leftover
+from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
+
+log = structlog.get_logger(__name__)
+
+PIECE = 512 * 1024
+DELETES_A_CALL = 1000
+_PROBE = ".hokusai-probe"
+
+
+class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carries no types
+    """The bucket and prefix of HOKUSAI_ARTIFACT_DESTINATION, with deadlines and retries that transfers can bear."""
+
+    def get_default_settings(self) -> dict[str, Any]:
+        client_config = Config(
+            signature_version="s3v4",
+            # Throttled, reset and 5xx calls again with back-off (all of them can be repeated), in half a minute.
+            retries={"mode": "standard", "total_max_attempts": 4},
+            connect_timeout=conf.connect_timeout(),
+            read_timeout=60,
+            max_pool_connections=64,
+            tcp_keepalive=True,
+        )
+        defaults: dict[str, Any] = super().get_default_settings()
+        return defaults | {"client_config": client_config, "querystring_auth": True}
+
+
+class BucketStore:
+    """Implements stores.Store on the ``artifacts`` storage."""
+
+    def __init__(self) -> None:
+        self._settings = cast("Any", storages["artifacts"])
+        self._bucket: str = self._settings.bucket_name
+        self._prefix: str = self._settings.location
+
+    @cached_property
+    def client(self) -> Any:
+        return self._settings.connection.meta.client
+
+    @cached_property
+    def public_client(self) -> Any:
+        """Signs for the address under which callers reach the store; sends nothing."""
+        if not conf.public_store_endpoint():
+            return self.client
+        options = {"bucket_name": self._bucket, "endpoint_url": conf.public_store_endpoint()}
+        return ArtifactBucket(**options, region_name=self._settings.region_name).connection.meta.client
+
+    def _key(self, path: str) -> str:
+        return "/".join(filter(None, (self._prefix, path)))
+
+    def where(self, path: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._key(path)}
+
+    def entries(self, path: str) -> list[Entry]:
+        prefix = f"{self._key(path)}/".removeprefix("/")
+        entries = []
+        with self.named_errors("s3:ListBucket"):
+            for page in self._pages(Prefix=prefix, Delimiter="/"):
+                folders = (item["Prefix"].removesuffix("/") for item in page.get("CommonPrefixes", ()))
+                entries += [Entry(key.removeprefix(prefix), True) for key in folders]
+                # An empty object that ends in a slash is some console's idea of a folder.
+                files = (item for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
+                entries += [Entry(item["Key"].removeprefix(prefix), False, item["Size"]) for item in files]
+        return sorted((entry for entry in entries if entry.name != _PROBE), key=lambda entry: entry.name)
+
+    def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
+        asked = self.where(path) | _asked(conditions)
+        with self.named_errors("s3:GetObject"):
+            try:
+                answer = self.client.head_object(**asked) if is_head else self.client.get_object(**asked)
+            except ClientError as error:
+                if faults.status_of(error) == 304:
+                    etag, now = conditions.if_none_match, datetime.now(tz=UTC)
+                    return Download(304, 0, etag, now, _StreamPieces(None, self.where(path)))
+                if faults.status_of(error) == 412 and conditions.if_range:
+                    # Another version than the one begun with: the whole of it (RFC 9110 §13.1.5).
+                    whole = Conditions(if_match=conditions.if_match, if_none_match=conditions.if_none_match)
+                    return self.fetch(path, whole, is_head=is_head)
+                raise
+        content_range = answer.get("ContentRange", "")
+        pieces = _StreamPieces(answer.get("Body"), self.where(path))
+        return Download(
+            206 if content_range else 200,
+            answer["ContentLength"],
+            answer.get("ETag", ""),
+            answer["LastModified"],
+            pieces,
+            content_range,
+        )
+
+    def save(self, path: str, pieces: Iterable[bytes], *, before_commit: Callable[[], None]) -> None:
+        kind = {"ContentType": kind_of(path)}
+        cut = parts.cut(pieces)
+        first = next(cut)
+        with self.named_errors("s3:PutObject"):
+            if len(first) < parts.size_of(1):
+                before_commit()
+                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=_crc32(first))
+            else:
+                self._save_in_parts(path, kind, first, cut, before_commit)
+
+    def _save_in_parts(
+        self,
+        path: str,
+        kind: dict[str, str],
+        first: bytearray,
+        others: Iterator[bytearray],
+        before_commit: Callable[[], None],
+    ) -> None:
+        whole = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+        created = self.client.create_multipart_upload(**self.where(path), **kind, **whole)
+        upload = self.where(path) | {"UploadId": created["UploadId"]}
+        carried: dict[int, dict[str, Any]] = {}
+
+        def carry(number: int, part: bytearray) -> None:
+            checksum = {"ChecksumCRC32": _crc32(part)}
+            answer = self.client.upload_part(**upload, PartNumber=number, Body=part, **checksum)
+            carried[number] = {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+
+        convoy = parts.Convoy(carry)
+        try:
+            size, crc, part = 0, 0, first
+            for number in range(1, parts.MAXIMUM_PARTS + 1):
+                size, crc = size + len(part), zlib.crc32(part, crc)
+                convoy.send(number, part)
+                # Dropped before the next one fills: it may be on its way still, but is counted there.
+                part = bytearray()
+                part = next(others, part)
+                if not part:
+                    break
+            else:
+                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 310 GiB.")
+            convoy.arrive()
+            before_commit()
+            answer = self.client.complete_multipart_upload(
+                **upload,
+                MultipartUpload={"Parts": [carried[number] for number in sorted(carried)]},
+                MpuObjectSize=size,
+                ChecksumType="FULL_OBJECT",
+                ChecksumCRC32=_base64(crc),
+            )
+        except BaseException:
+            convoy.halt()
+            self._abort(upload)
+            raise
+        if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
+            # A store that knows the sum and did not compare it.
+            log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
+            raise StoreUnavailableError(reason="DIGEST_MISMATCH")
+
+    def _abort(self, upload: dict[str, str]) -> None:
+        try:
+            self.client.abort_multipart_upload(**upload)
+        except (ClientError, BotoCoreError) as error:
+            hint = "manage.py sweep_uploads ends it, or the bucket's lifecycle rule"
+            log.warning("upload_abort_failed", key=upload["Key"], error=type(error).__name__, hint=hint)
+
+    def remove(self, path: str) -> None:
+        key = self._key(path)
+        with self.named_errors("s3:DeleteObject"):
+            keys = [key]
+            for page in self._pages(Prefix=f"{key}/"):
+                keys += [item["Key"] for item in page.get("Contents", ())]
+            for start in range(0, len(keys), DELETES_A_CALL):
+                chosen = [{"Key": key} for key in keys[start : start + DELETES_A_CALL]]
+                answer = self.client.delete_objects(Bucket=self._bucket, Delete={"Objects": chosen, "Quiet": True})
+                for refused in answer.get("Errors", ()):
+                    raise ClientError({"Error": refused}, "DeleteObjects")
+
+    def leftovers(self, older_than: timedelta) -> Iterator[Leftover]:
+        begun_before = datetime.now(tz=UTC) - older_than
+        with self.named_errors("s3:ListBucketMultipartUploads"):
+            pages = self.client.get_paginator("list_multipart_uploads")
+            prefix = f"{self._prefix}/" if self._prefix else ""
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Uploads", ()):
+                    if found["Initiated"] <= begun_before:
+                        upload = {"Bucket": self._bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+                        yield Leftover(found["Key"].removeprefix(prefix), found["Initiated"], self._ender(upload))
+
+    def _ender(self, upload: dict[str, str]) -> Callable[[], None]:
+        def end() -> None:
+            with self.named_errors("s3:AbortMultipartUpload"), suppress(ArtifactMissingError):
+                self.client.abort_multipart_upload(**upload)
+
+        return end
+
+    def probe(self) -> None:
+        where = self.where(_PROBE)
+        with self.named_errors("s3:ListBucket"):
+            self.client.list_objects_v2(Bucket=self._bucket, Prefix=where["Key"], MaxKeys=1)
+        with self.named_errors("s3:PutObject"):
+            self.client.put_object(**where, Body=b"probe", ChecksumCRC32=_crc32(b"probe"))
+        with self.named_errors("s3:GetObject"):
+            self.client.get_object(**where)["Body"].read()
+        with self.named_errors("s3:PutObject"):
+            created = self.client.create_multipart_upload(**where)
+        with self.named_errors("s3:AbortMultipartUpload"):
+            self.client.abort_multipart_upload(**where, UploadId=created["UploadId"])
+        with self.named_errors("s3:DeleteObject"):
+            self.client.delete_object(**where)
+
+    def _pages(self, **asked: Any) -> Iterable[dict[str, Any]]:
+        pages: Iterable[dict[str, Any]] = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, **asked
+        )
+        return pages
+
+    @contextmanager
+    def named_errors(self, action: str) -> Iterator[None]:
+        resource = self._bucket if "Bucket" in action else "/".join(filter(None, (self._bucket, self._prefix, "*")))
+        with faults.named(f"{action} on arn:aws:s3:::{resource}"):
+            yield
+
+
+class _StreamPieces:
+    """An object's bytes, the last of them only once the store's checksum has been compared."""
+
+    def __init__(self, body: Any, where: dict[str, str]) -> None:
+        self._body, self._where = body, where
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._body is None:
+            return
+        with faults.named(f"s3:GetObject on arn:aws:s3:::{self._where['Bucket']}/{self._where['Key']}"):
+            held = self._body.read(PIECE)
+            # The read after the last bytes is the one that compares: by then they must not be gone.
+            while piece := self._body.read(PIECE):
+                yield held
+                held = piece
+        if held:
+            yield held
+
+    def close(self) -> None:
+        if self._body is not None:
+            self._body.close()
+
+
+def kind_of(path: str) -> str:
+    """Return the type that an object of this path is given."""
+    return guess_type(path)[0] or "application/octet-stream"
+
+
+def _asked(conditions: Conditions) -> dict[str, str]:
+    asked = {"IfMatch": conditions.if_match, "IfNoneMatch": conditions.if_none_match}
+    is_tag = conditions.if_range.startswith('"')
+    if conditions.byte_range and (is_tag or not conditions.if_range):
+        asked["Range"] = conditions.byte_range
+        asked["IfMatch"] = conditions.if_range or conditions.if_match
+    return {name: value for name, value in asked.items() if value}
+
+
+def _crc32(part: bytes | bytearray) -> str:
+    return _base64(zlib.crc32(part))
+
+
+def _base64(crc: int) -> str:
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()

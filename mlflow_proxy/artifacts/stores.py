@@ -1,0 +1,136 @@
+"""What an artifact store can do, and the store that the settings name; knows neither HTTP nor a kind of store."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Protocol
+
+from mlflow_proxy import conf
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name directly below a listed path; ``size`` in bytes, None for a folder."""
+
+    name: str
+    is_folder: bool
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The caller's header values of RFC 9110 §13 and §14 that a store evaluates; empty where it sent none."""
+
+    byte_range: str = ""
+    if_range: str = ""
+    if_match: str = ""
+    if_none_match: str = ""
+
+
+class Pieces(Protocol):
+    """An artifact's bytes as they come; iteration raises when they end early, and ``close`` lets go at any time."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer to a fetch: ``status`` is 200, 206 or 304, ``length`` the bytes of this answer."""
+
+    status: int
+    length: int
+    etag: str
+    modified_at: datetime
+    pieces: Pieces
+    content_range: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An upload that never ended: where it was going, when it began, and how to end it."""
+
+    path: str
+    began_at: datetime
+    remove: Callable[[], None]
+
+
+class Store(Protocol):
+    """A place for artifacts under relative paths; every method raises the errors of mlflow_proxy.exceptions."""
+
+    def entries(self, path: str) -> list[Entry]:
+        """Return what stands directly below a path, sorted; nothing for a file or what is not there."""
+
+    def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
+        """Open an artifact; raises ArtifactMissingError, RangeRefusedError, PreconditionFailedError."""
+
+    def save(self, path: str, pieces: Iterable[bytes], *, before_commit: Callable[[], None]) -> None:
+        """Store an artifact whole or not at all.
+
+        What ``pieces`` or ``before_commit`` raises ends the upload and leaves what was there before.
+        """
+
+    def remove(self, path: str) -> None:
+        """Remove an artifact, or a folder with all that is below it; nothing there is no error."""
+
+    def leftovers(self, older_than: timedelta) -> Iterator[Leftover]:
+        """Yield the uploads that began longer ago than ``older_than`` and never ended."""
+
+    def probe(self) -> None:
+        """Do once, with a few bytes, all that transfers do; raises what they would meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDownload:
+    """An address for a GET, and the artifact's size in bytes."""
+
+    url: str
+    size: int
+
+
+class Signer(Protocol):
+    """A store whose addresses can be signed, for one object, one method and some seconds each."""
+
+    def size(self, path: str) -> int:
+        """Return an artifact's size in bytes; raises ArtifactMissingError."""
+
+    def sign_download(self, path: str, *, disposition: str, seconds: int) -> SignedDownload:
+        """Return an address of an artifact; raises ArtifactMissingError."""
+
+    def begin(self, path: str) -> str:
+        """Begin a multipart upload and return the store's id of it."""
+
+    def sign_parts(self, path: str, upload_id: str, count: int, *, seconds: int) -> list[str]:
+        """Return an address for each part, the first first."""
+
+    def complete(self, path: str, upload_id: str, parts: Iterable[tuple[int, str]]) -> None:
+        """Make the parts, as (number, entity tag), one artifact; raises ArtifactMissingError for an ended upload."""
+
+    def abort(self, path: str, upload_id: str) -> None:
+        """End an upload and drop its parts; one that has ended is no error."""
+
+
+def signer() -> Signer:
+    """Return the signer of the current store, which must be a bucket."""
+    from mlflow_proxy.artifacts import presigned, storage  # noqa: PLC0415  (see _store)
+
+    store = current()
+    if not isinstance(store, storage.BucketStore):
+        raise TypeError("only a bucket's addresses can be signed")
+    return presigned.BucketSigner(store)
+
+
+def current() -> Store:
+    """Return the store of HOKUSAI_ARTIFACT_DESTINATION, one object per process."""
+    return _store(conf.artifact_destination(), os.getpid())
+
+
+@cache
+def _store(destination: str, pid: int) -> Store:
+    # boto3 takes a second to import: a portal that forwards to MLflow never pays for it.
+    from mlflow_proxy.artifacts import folder, storage  # noqa: PLC0415
+
+    del pid
+    return storage.BucketStore() if destination.startswith("s3://") else folder.FolderStore(destination)
