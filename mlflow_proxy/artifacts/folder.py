@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import structlog
 
 from mlflow_proxy.artifacts import ranges
-from mlflow_proxy.artifacts.stores import Conditions, Download, Entry, Leftover
+from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import (
     ArtifactMissingError,
     IsFolderError,
@@ -99,16 +100,23 @@ class FolderStore:
             for draft in sorted((self._root / DRAFTS).iterdir()):
                 began_at = datetime.fromtimestamp(draft.stat().st_mtime, tz=UTC)
                 if datetime.now(tz=UTC) - began_at >= older_than:
-                    yield Leftover(f"{DRAFTS}/{draft.name}", began_at, draft.unlink)
+                    yield Leftover(f"{DRAFTS}/{draft.name}", began_at, partial(draft.unlink, missing_ok=True))
 
-    def probe(self) -> None:
-        with _named_errors("write"):
-            draft = self._drafts() / f"probe-{uuid.uuid4().hex}"
-            try:
-                draft.write_bytes(b"probe")
-                draft.read_bytes()
-            finally:
+    def probe(self) -> Iterator[str]:
+        self.entries("")
+        yield "list"
+        draft = self._drafts() / f"probe-{uuid.uuid4().hex}"
+        try:
+            with _named_errors("write"):
+                draft.write_bytes(CANARY)
+            yield "write"
+            with _named_errors("read"):
+                refuse_difference(draft.read_bytes(), CANARY)
+            yield "read"
+        finally:
+            with _named_errors("delete"):
                 draft.unlink(missing_ok=True)
+        yield "delete"
 
     def _drafts(self) -> Path:
         drafts = self._root / DRAFTS

@@ -4,6 +4,7 @@ Configured as django-storages' ``artifacts`` storage; its client, safe to share 
 """
 
 import base64
+import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from storages.backends.s3 import S3Storage
 
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import faults, parts
-from mlflow_proxy.artifacts.stores import Conditions, Download, Entry, Leftover
+from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -207,20 +208,38 @@ class BucketStore:
 
         return end
 
-    def probe(self) -> None:
-        where = self.where(_PROBE)
+    def probe(self) -> Iterator[str]:
+        where = self.where(f"{_PROBE}/{uuid.uuid4().hex}")
         with self.named_errors("s3:ListBucket"):
             self.client.list_objects_v2(Bucket=self._bucket, Prefix=where["Key"], MaxKeys=1)
+        yield "list"
+        try:
+            with self.named_errors("s3:PutObject"):
+                self.client.put_object(**where, Body=CANARY, ChecksumCRC32=_crc32(CANARY))
+            yield "write"
+            with self.named_errors("s3:GetObject"):
+                refuse_difference(self.client.get_object(**where)["Body"].read(), CANARY)
+                yield "read"
+                refuse_difference(self.client.get_object(**where, Range="bytes=2-4")["Body"].read(), CANARY[2:5])
+                yield "range"
+            self._probe_multipart(where)
+            yield "multipart"
+        finally:
+            with self.named_errors("s3:DeleteObject"):
+                self.client.delete_object(**where)
+        yield "delete"
+
+    def _probe_multipart(self, where: dict[str, str]) -> None:
         with self.named_errors("s3:PutObject"):
-            self.client.put_object(**where, Body=b"probe", ChecksumCRC32=_crc32(b"probe"))
-        with self.named_errors("s3:GetObject"):
-            self.client.get_object(**where)["Body"].read()
-        with self.named_errors("s3:PutObject"):
-            created = self.client.create_multipart_upload(**where)
-        with self.named_errors("s3:AbortMultipartUpload"):
-            self.client.abort_multipart_upload(**where, UploadId=created["UploadId"])
-        with self.named_errors("s3:DeleteObject"):
-            self.client.delete_object(**where)
+            upload = where | {"UploadId": self.client.create_multipart_upload(**where)["UploadId"]}
+        try:
+            with self.named_errors("s3:PutObject"):
+                part = self.client.upload_part(**upload, PartNumber=1, Body=CANARY)
+                listed = [{"PartNumber": 1, "ETag": part["ETag"]}]
+                self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": listed})
+        except BaseException:
+            self._abort(upload)
+            raise
 
     def _pages(self, **asked: Any) -> Iterable[dict[str, Any]]:
         pages: Iterable[dict[str, Any]] = self.client.get_paginator("list_objects_v2").paginate(

@@ -8,6 +8,15 @@ from functools import cache
 from typing import Protocol
 
 from mlflow_proxy import conf
+from mlflow_proxy.exceptions import StoreUnavailableError
+
+CANARY = b"written by the portal to see whether it can"
+
+
+def refuse_difference(found: bytes, written: bytes) -> None:
+    """Raise StoreUnavailableError where a store gives back other bytes than it took."""
+    if found != written:
+        raise StoreUnavailableError(reason="DIGEST_MISMATCH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +87,11 @@ class Store(Protocol):
     def leftovers(self, older_than: timedelta) -> Iterator[Leftover]:
         """Yield the uploads that began longer ago than ``older_than`` and never ended."""
 
-    def probe(self) -> None:
-        """Do once, with a few bytes, all that transfers do; raises what they would meet."""
+    def probe(self) -> Iterator[str]:
+        """Do with a few bytes all that transfers do, and yield the word for each as it works; raises what they meet.
+
+        The first, ``list``, changes nothing. An iteration given up in between cleans up behind itself.
+        """
 
 
 @dataclass(frozen=True, slots=True)

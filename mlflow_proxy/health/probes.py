@@ -15,7 +15,8 @@ from django.db import Error as DatabaseFault
 from django.db import connection
 
 from mlflow_proxy import conf, upstream
-from mlflow_proxy.exceptions import ProxyError
+from mlflow_proxy.artifacts import stores
+from mlflow_proxy.exceptions import ProxyError, StoreRefusedError, StoreUnavailableError
 from mlflow_proxy.routes import MLFLOW_SERIES
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 PROBE_SECONDS = 3.0
 RECENT_SECONDS = 1.0
 STALE_SECONDS = 10.0
+STORE_SECONDS = 15.0
 _API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
 _NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 
@@ -58,9 +60,14 @@ def probe_layout() -> Probe:
     return _timed("mlflow_layout", _ask_layout)
 
 
+def probe_artifact_store() -> Probe:
+    """Ask whether the artifact store lists; not critical: metadata is served without it."""
+    return _timed("artifact_store", _ask_artifact_store, is_critical=False)
+
+
 def probe_all() -> list[Probe]:
     """Answer every question of readiness, in order."""
-    return [probe_database(), probe_mlflow(), probe_layout()]
+    return [probe_database(), probe_mlflow(), probe_layout(), *store_watch.get()]
 
 
 class RecentAnswers:
@@ -85,7 +92,39 @@ class RecentAnswers:
             self._asking.release()
 
 
-recent_answers = RecentAnswers()
+class StoreWatch:
+    """The store's last answer, asked by a thread of its own: a store that hangs does not hold up readiness."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
+        self._asked_at = -STORE_SECONDS
+        self._answer: Probe | None = None
+
+    def get(self) -> list[Probe]:
+        if not conf.is_direct():
+            return []
+        with self._lock:
+            is_due = time.monotonic() - self._asked_at >= STORE_SECONDS
+            if is_due and (self._asking is None or not self._asking.is_alive()):
+                self._asked_at = time.monotonic()
+                self._asking = threading.Thread(target=self._ask, name="store-watch", daemon=True)
+                self._asking.start()
+            asking = self._asking
+        if asking is not None:
+            asking.join(PROBE_SECONDS)
+            if asking.is_alive():
+                hint = "See whether the store at HOKUSAI_ARTIFACT_DESTINATION can be reached from here."
+                return [
+                    Probe("artifact_store", False, False, PROBE_SECONDS * 1000, "STORE_UNAVAILABLE", "no answer", hint)
+                ]
+        return [self._answer] if self._answer else []
+
+    def _ask(self) -> None:
+        self._answer = probe_artifact_store()
+
+
+recent_answers, store_watch = RecentAnswers(), StoreWatch()
 
 
 def verify_layout_when_up(pause_seconds: float = 2.0) -> threading.Thread:
@@ -104,16 +143,18 @@ def verify_layout_when_up(pause_seconds: float = 2.0) -> threading.Thread:
     return thread
 
 
-def _timed(name: str, ask: Callable[[], Outcome]) -> Probe:
+def _timed(name: str, ask: Callable[[], Outcome], *, is_critical: bool = True) -> Probe:
     started = time.perf_counter()
     try:
         reason, detail, hint = ask()
+    except (StoreRefusedError, StoreUnavailableError) as error:
+        reason, detail, hint = error.reason, str(error), error.hint or "Run manage.py check_storage: it says more."
     except ProxyError as error:
         reason, detail, hint = error.reason, str(error), "See whether MLflow runs at MLFLOW_SERVER_URL."
     except DatabaseFault as error:
         reason, detail, hint = "DATABASE_UNAVAILABLE", type(error).__name__, "See DATABASE_URL and the database's log."
     latency = round((time.perf_counter() - started) * 1000, 1)
-    return Probe(name, not reason, True, latency, reason, detail, hint)
+    return Probe(name, not reason, is_critical, latency, reason, detail, hint)
 
 
 def _ask_database() -> Outcome:
@@ -148,6 +189,11 @@ def _ask_layout() -> Outcome:
             "no native artifact route",
             "Start MLflow under uvicorn, with --serve-artifacts.",
         )
+    return PASSED
+
+
+def _ask_artifact_store() -> Outcome:
+    next(stores.current().probe())
     return PASSED
 
 

@@ -13,7 +13,7 @@ from tests.live.stack import BUCKET, PREFIX, ComponentMissingError, Database, Ml
 
 
 class Stack:
-    """Everything that runs: two portals, each before its own MLflow server."""
+    """Everything that runs: two MLflow servers, and before each a portal that forwards and its twin in direct mode."""
 
     def __init__(self, folder: Path) -> None:
         if not CLIENT_PYTHON.exists():
@@ -26,6 +26,8 @@ class Stack:
         self.running: list[Program] = []
         self.local: Portal
         self.s3: Portal
+        self.local_direct: Portal
+        self.s3_direct: Portal
 
     def start(self) -> None:
         with ThreadPoolExecutor() as pool:
@@ -33,14 +35,17 @@ class Stack:
             self.database.start()
             local = self._mlflow("mlflow-local", str(self.folder / "local-artifacts"))
             self.local = self._portal("portal-local", local)
-            portals = [pool.submit(self.local.start)]
+            self.local_direct = self._twin(self.local, "portal-local-direct")
+            portals = [pool.submit(_start, self.local, self.local_direct)]
             store.result()
             remote = self._mlflow("mlflow-s3", f"s3://{BUCKET}/{PREFIX}", **self.store.environment())
             self.s3 = self._portal("portal-s3", remote)
-            portals.append(pool.submit(self.s3.start))
+            self.s3_direct = self._twin(self.s3, "portal-s3-direct", **self.store.environment())
+            portals.append(pool.submit(_start, self.s3, self.s3_direct))
             for portal in portals:
                 portal.result()
-            for waiting in [pool.submit(portal.wait_until_ready) for portal in (self.local, self.s3)]:
+            everyone = (self.local, self.s3, self.local_direct, self.s3_direct)
+            for waiting in [pool.submit(portal.wait_until_ready) for portal in everyone]:
                 waiting.result()
 
     def _mlflow(self, name: str, destination: str, **more: str) -> Mlflow:
@@ -56,6 +61,14 @@ class Stack:
         self.running.append(portal)
         return portal
 
+    def _twin(self, portal: Portal, name: str, **more: str) -> Portal:
+        destination = portal.mlflow.destination
+        database = portal.environment["DATABASE_URL"]
+        more |= {"HOKUSAI_ARTIFACT_DESTINATION": destination}
+        twin = Portal(name, self.folder, mlflow=portal.mlflow, database=database, twin=portal, **more)
+        self.running.append(twin)
+        return twin
+
     def tails(self) -> str:
         return "\n".join(program.tail() for program in (*self.running, self.store.program))
 
@@ -65,6 +78,11 @@ class Stack:
                 ending.result()
             pool.submit(self.store.end).result()
             self.database.end()
+
+
+def _start(portal: Portal, twin: Portal) -> None:
+    portal.start()
+    twin.start()
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +125,15 @@ def s3(stack: Stack) -> Portal:
     return stack.s3
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(scope="session")
+def s3_direct(stack: Stack) -> Portal:
+    """Return the portal that speaks to the S3 store itself."""
+    return stack.s3_direct
+
+
+@pytest.fixture(params=["local", "s3", "local_direct", "s3_direct"])
 def portal(request: pytest.FixtureRequest, stack: Stack) -> Portal:
-    """Return each of the two portals."""
+    """Return each of the portals."""
     found: Portal = getattr(stack, request.param)
     return found
 

@@ -162,6 +162,9 @@ class Store:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
             "MLFLOW_S3_ENDPOINT_URL": self.endpoint,
+            "HOKUSAI_S3_ENDPOINT_URL": self.endpoint,
+            # Another name of the same place, so that it shows whom an address was signed for.
+            "HOKUSAI_S3_PUBLIC_ENDPOINT_URL": self.endpoint.replace("127.0.0.1", "localhost"),
         }
 
     def end(self) -> None:
@@ -220,9 +223,14 @@ class Log:
 
 
 class Portal(Program):
-    """A portal under gunicorn with two workers, started as the embedded stack starts it."""
+    """A portal under gunicorn with two workers, started as the embedded stack starts it.
 
-    def __init__(self, name: str, folder: Path, *, mlflow: Mlflow, database: str) -> None:
+    ``twin`` is another portal whose database, keys and secrets it shares.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, *, mlflow: Mlflow, database: str, twin: "Portal | None" = None, **more: str
+    ) -> None:
         (port,) = free_ports(1)
         self.mlflow = mlflow
         self.url = f"http://127.0.0.1:{port}"
@@ -234,18 +242,20 @@ class Portal(Program):
             "TMPDIR": str(self.temporary),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOKUSAI_ENVIRONMENT": "test",
-            "HOKUSAI_DATA_DIR": str(folder / name),
+            "HOKUSAI_DATA_DIR": twin.environment["HOKUSAI_DATA_DIR"] if twin else str(folder / name),
             "HOKUSAI_USAGE_FLUSH_SECONDS": "0.5",
             "HOKUSAI_WEB_WORKERS": "2",
             "DATABASE_URL": database,
             "PORTAL_PORT": str(port),
             "MLFLOW_SERVER_URL": mlflow.url,
         }
-        super().__init__(name, [*shlex.split(portal_command())], environment, folder)
-        self.keys: dict[str, str] = {}
+        super().__init__(name, [*shlex.split(portal_command())], environment | more, folder)
+        self.twin = twin
+        self.keys: dict[str, str] = twin.keys if twin else {}
 
     def start(self) -> None:
-        self.manage("migrate", "--verbosity=0")
+        if self.twin is None:
+            self.manage("migrate", "--verbosity=0")
         super().start()
 
     def wait_until_ready(self) -> None:

@@ -158,7 +158,7 @@ class Journey:
         self.requests = self.log.requests()
 
 
-@pytest.fixture(scope="module", params=["local", "s3"])
+@pytest.fixture(scope="module", params=["local", "s3", "local_direct", "s3_direct"])
 def journey(request: pytest.FixtureRequest, stack: Stack) -> Journey:
     return Journey(getattr(stack, request.param))
 

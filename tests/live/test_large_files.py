@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.live.client import run_client
+from tests.live.conftest import Stack
 from tests.live.processes import eventually
 from tests.live.stack import Portal
 from tests.live.wire import MIB, Footprint, footprints, new_folder
@@ -55,9 +56,10 @@ def blocks(digest: "hashlib._Hash") -> Iterator[bytes]:
         yield block
 
 
-@pytest.fixture(scope="module")
-def journey(local: Portal) -> dict[str, object]:
+@pytest.fixture(scope="module", params=["local", "s3_direct"])
+def journey(request: pytest.FixtureRequest, stack: Stack) -> dict[str, object]:
     """Send 2 GiB up and fetch them again; return what was seen on the way."""
+    local: Portal = getattr(stack, request.param)
     parts = urlsplit(f"{local.artifacts}/{new_folder()}/two-gibibytes")
     headers = local.headers() | {"Content-Length": str(SIZE)}
     sent, received = hashlib.sha256(), hashlib.sha256()
@@ -77,6 +79,7 @@ def journey(local: Portal) -> dict[str, object]:
         connection.close()
     local.ask("DELETE", parts.path.removeprefix("/api/mlflow")).raise_for_status()
     return {
+        "portal": local,
         "put": put_status,
         "count": count,
         "digests": (sent.hexdigest(), received.hexdigest()),
@@ -99,8 +102,9 @@ def test_p0_04_two_gibibytes_leave_the_portal_s_memory_flat(journey: dict[str, o
 
 
 @pytest.mark.parametrize("way", [0, 1], ids=["up", "down"])
-def test_p0_04_two_gibibytes_leave_no_copy_in_the_portal(journey: dict[str, object], way: int, local: Portal) -> None:
+def test_p0_04_two_gibibytes_leave_no_copy_in_the_portal(journey: dict[str, object], way: int) -> None:
     own: Footprint = journey["own"][way]  # type: ignore[index]
+    local: Portal = journey["portal"]  # type: ignore[assignment]
     assert own.largest_file < MIB
     assert [path for path in local.temporary.rglob("*") if path.is_file() and path.stat().st_size > MIB] == []
 

@@ -18,11 +18,13 @@ Done = subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def verified(stack: Stack) -> dict[str, Done]:
     """Run the command against good and bad, side by side: most of its time goes to importing libraries."""
-    local, s3 = stack.local, stack.s3
+    local, s3, directs = stack.local, stack.s3, (stack.local_direct, stack.s3_direct)
     nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
     cases = {
         "local": (local, local.url, local.key(), "--json"),
         "s3": (s3, s3.url, s3.key(), "--json"),
+        "local, direct": (directs[0], directs[0].url, local.key(), "--json"),
+        "s3, direct": (directs[1], directs[1].url, s3.key(), "--json"),
         "contributor": (local, local.url, local.key("contributor"), "--json"),
         "reader": (local, local.tracking_uri, local.key("reader"), "--json"),
         "nobody": (local, nobody, local.key(), "--json"),
@@ -41,7 +43,7 @@ def failed_steps(done: Done) -> list[str]:
     return [step["step"] for step in json.loads(done.stdout)["steps"] if step["state"] == "failed"]
 
 
-@pytest.mark.parametrize("which", ["local", "s3"])
+@pytest.mark.parametrize("which", ["local", "s3", "local, direct", "s3, direct"])
 def test_good_portal_passes_every_step(verified: dict[str, Done], which: str) -> None:
     document: dict[str, Any] = json.loads(verified[which].stdout)
     assert (verified[which].returncode, document["passed"]) == (0, True), document
