@@ -25,7 +25,7 @@ from mlflow_proxy.exceptions import (
 log = structlog.get_logger(__name__)
 
 # S3's error code to our reason and what the operator can do about it.
-REFUSALS = {
+REASONS_TO_ACT = {
     "AccessDenied": ("STORE_DENIED", "Allow the portal's role {action}, in its policy and in the bucket's."),
     "AllAccessDisabled": ("STORE_DENIED", "Allow the portal's role {action}, in its policy and in the bucket's."),
     "InvalidAccessKeyId": ("STORE_CREDENTIALS_REJECTED", "Give the portal a task role, or valid AWS_* variables."),
@@ -37,7 +37,7 @@ REFUSALS = {
     "PermanentRedirect": ("STORE_REGION_WRONG", "Set AWS_DEFAULT_REGION to the bucket's region."),
     "AuthorizationHeaderMalformed": ("STORE_REGION_WRONG", "Set AWS_DEFAULT_REGION to the bucket's region."),
 }
-PASSING = {
+REASONS_TO_WAIT = {
     **dict.fromkeys(("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"), "STORE_BUSY"),
     "BadDigest": "DIGEST_MISMATCH",
 }
@@ -72,10 +72,12 @@ def _of_answer(error: ClientError, action: str) -> ProxyError:
     code, status = error.response["Error"].get("Code", ""), status_of(error)
     if (callers := _of_caller(error, code)) is not None:
         return callers
-    if reason := PASSING.get(code, "STORE_UNAVAILABLE" if status >= 500 else ""):
+    if reason := REASONS_TO_WAIT.get(code, "STORE_UNAVAILABLE" if status >= 500 else ""):
         return _logged(StoreUnavailableError(reason=reason), error)
     # A HEAD carries a bare status: 403 may also stand for a missing object where s3:ListBucket is missing.
-    reason, hint = REFUSALS.get("AccessDenied" if code == "403" else code, ("STORE_FAILED", "The store said: {code}."))
+    reason, hint = REASONS_TO_ACT.get(
+        "AccessDenied" if code == "403" else code, ("STORE_FAILED", "The store said: {code}.")
+    )
     return _logged(StoreRefusedError(reason=reason, hint=hint.format(action=action, code=code)), error)
 
 
