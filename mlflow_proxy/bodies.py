@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from mlflow_proxy.exceptions import BodyRefusedError, BodyTooLargeError, UploadTruncatedError
 
-PIECE = 128 * 1024
+# As much as gunicorn takes from the socket at once: a smaller piece makes it copy the rest again each time.
+PIECE = 1024 * 1024
 
 
 class Readable(Protocol):

@@ -21,7 +21,7 @@ from apikeys.keys import UnknownPepperError
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
 from mlflow_proxy import conf, headers, inflation, parameters, replies, routes, targets, upstream, workspaces
-from mlflow_proxy.artifacts import protocol
+from mlflow_proxy.artifacts import handouts, protocol
 from mlflow_proxy.artifacts.calls import Call
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import (
@@ -117,18 +117,14 @@ class MlflowProxyView(APIView):
             workspace=self.workspace,
         )
         body = self._outbound_body(request, sent)
-        call = self._as_call(request, sent, body)
-        if route.is_artifact:
-            close_old_connections()
-            reply = protocol.answer(call)
-            if reply is not None:
-                return reply
+        close_old_connections()
+        if route.is_artifact and (reply := protocol.answer(self._as_call(request, sent, body))) is not None:
+            return reply
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
         is_native = route.is_native_artifact and request.method != "HEAD"
         target = self.target.render("" if is_native else conf.static_prefix())
-        close_old_connections()
         response = upstream.send(request.method or "", target, sent, body=body, traffic=route.traffic)
-        return replies.relay(response, route, is_presigning=call.is_presigning)
+        return replies.relay(response, route, is_presigning=handouts.is_presigning(cast("ApiKey", request.auth)))
 
     get = head = post = put = patch = delete = journey
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from apikeys.actions import Actor
 from apikeys.models import ApiKey
-from mlflow_proxy import conf, workspaces
+from mlflow_proxy import workspaces
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.routes import Route
 from mlflow_proxy.targets import RequestTarget
@@ -35,11 +35,6 @@ class Call:
     @property
     def query(self) -> dict[str, str]:
         return dict(self.target.query)
-
-    @property
-    def is_presigning(self) -> bool:
-        """Whether the service is given signed addresses of the store, and there is a store that takes them."""
-        return self.key.service.presigned_urls and conf.can_presign()
 
     def in_store(self, path: str) -> str:
         """Return where a path of the caller's workspace rests; raises AmbiguousTargetError for a foreign one."""

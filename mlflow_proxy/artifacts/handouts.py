@@ -14,6 +14,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.http import content_disposition_header
 
 from apikeys import actions
+from apikeys.models import ApiKey
 from mlflow_proxy import conf, headers, parameters, replies
 from mlflow_proxy.artifacts import paths, stores
 from mlflow_proxy.artifacts.calls import Call
@@ -78,8 +79,13 @@ def redirect_if_large(call: Call, path: str) -> HttpResponse | None:
     return reply
 
 
+def is_presigning(key: ApiKey) -> bool:
+    """Return whether the key's service is given signed addresses, and there is a store that takes them."""
+    return key.service.presigned_urls and conf.can_presign()
+
+
 def _signer(call: Call, sentence: str) -> stores.Signer:
-    if not call.is_presigning:
+    if not is_presigning(call.key):
         raise UnsupportedError(sentence)
     return stores.signer()
 

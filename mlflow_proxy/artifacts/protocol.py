@@ -11,6 +11,7 @@ from django.utils.http import content_disposition_header, http_date
 from mlflow_proxy import conf, headers, replies
 from mlflow_proxy.artifacts import handouts, locations, paths, stores
 from mlflow_proxy.artifacts.calls import Call
+from mlflow_proxy.artifacts.handouts import is_presigning
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import BodyRefusedError
 
@@ -114,7 +115,7 @@ def _download_found(call: Call, path: str | None) -> HttpResponseBase | None:
 
 def _download(call: Call, path: str) -> HttpResponseBase:
     conditions = _conditions(call.headers)
-    if call.is_presigning and call.method == "GET" and conditions == stores.Conditions():
+    if is_presigning(call.key) and call.method == "GET" and conditions == stores.Conditions():
         redirect = handouts.redirect_if_large(call, path)
         if redirect is not None:
             return redirect

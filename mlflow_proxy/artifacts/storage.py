@@ -56,9 +56,8 @@ class BucketStore:
         self._bucket: str = self._settings.bucket_name
         self._prefix: str = self._settings.location
 
-    @cached_property
-    def client(self) -> Any:
-        return self._settings.connection.meta.client
+        # Made with the store, which a worker makes when it starts: it takes a third of a second.
+        self.client: Any = self._settings.connection.meta.client
 
     @cached_property
     def public_client(self) -> Any:
