@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 PIECE = 256 * 1024
 # Beside the experiments, so that a rename into place stays within one file system.
 DRAFTS = ".hokusai-uploads"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -46,12 +46,7 @@ class FolderStore:
                 found = list(os.scandir(self._inside(path)))
             except (FileNotFoundError, NotADirectoryError):
                 return []
-            # A link that leads nowhere is no artifact.
-            there = [entry for entry in found if entry.name != DRAFTS and Path(entry.path).exists()]
-            entries = [
-                Entry(entry.name, True) if entry.is_dir() else Entry(entry.name, False, entry.stat().st_size)
-                for entry in there
-            ]
+            entries = [entry for entry in map(_entry, found) if entry is not None and entry.name != DRAFTS]
         return sorted(entries, key=lambda entry: entry.name)
 
     def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
@@ -69,10 +64,10 @@ class FolderStore:
             raise
 
     def save(self, path: str, pieces: Iterable[bytes], *, before_commit: Callable[[], None]) -> None:
-        target = self._inside(path)
-        if target.is_dir():
-            raise IsFolderError()
         with _named_errors("write"):
+            target = self._inside(path)
+            if target.is_dir():
+                raise IsFolderError()
             draft = self._drafts() / uuid.uuid4().hex
             try:
                 with draft.open("xb") as file:
@@ -88,19 +83,24 @@ class FolderStore:
                 draft.unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
-        target = self._inside(path)
         with _named_errors("delete"), suppress(FileNotFoundError, NotADirectoryError):
+            folder, _, name = path.rpartition("/")
+            # A link goes itself, not what it leads to.
+            target = self._refuse_drafts(self._inside(folder) / name)
             if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
             else:
                 target.unlink()
 
     def leftovers(self, older_than: timedelta) -> Iterator[Leftover]:
-        with _named_errors("list"), suppress(FileNotFoundError):
-            for draft in sorted((self._root / DRAFTS).iterdir()):
-                began_at = datetime.fromtimestamp(draft.stat().st_mtime, tz=UTC)
-                if datetime.now(tz=UTC) - began_at >= older_than:
-                    yield Leftover(f"{DRAFTS}/{draft.name}", began_at, partial(draft.unlink, missing_ok=True))
+        begun_before = datetime.now(tz=UTC) - older_than
+        with _named_errors("list"):
+            for draft in sorted((self._root / DRAFTS).glob("*")):
+                # The last write, so that no upload that still moves is taken for one that never ended.
+                with suppress(FileNotFoundError):
+                    written_at = datetime.fromtimestamp(draft.stat().st_mtime, tz=UTC)
+                    if written_at <= begun_before:
+                        yield Leftover(f"{DRAFTS}/{draft.name}", written_at, partial(_end, draft))
 
     def probe(self) -> Iterator[str]:
         self.entries("")
@@ -127,6 +127,11 @@ class FolderStore:
         target = Path(os.path.realpath(self._root / path))
         if not target.is_relative_to(self._root):
             raise LocationRefusedError("The path leads out of the artifact store.")
+        return self._refuse_drafts(target)
+
+    def _refuse_drafts(self, target: Path) -> Path:
+        if target.is_relative_to(self._root / DRAFTS):
+            raise LocationRefusedError(f"{DRAFTS} is the portal's own.")
         return target
 
 
@@ -148,9 +153,9 @@ class _FilePieces:
 
 def _answer(file: BinaryIO, conditions: Conditions, *, is_head: bool) -> Download:
     facts = os.fstat(file.fileno())
-    size, etag = facts.st_size, f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'
+    size, etag = facts.st_size, f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"'
     modified_at = datetime.fromtimestamp(facts.st_mtime, tz=UTC)
-    if conditions.if_match and not ranges.names(conditions.if_match, etag):
+    if conditions.if_match and not ranges.names(conditions.if_match, etag, is_strong=True):
         raise PreconditionFailedError()
     if conditions.if_none_match and ranges.names(conditions.if_none_match, etag):
         return Download(304, 0, etag, modified_at, _FilePieces(file, 0))
@@ -165,11 +170,27 @@ def _answer(file: BinaryIO, conditions: Conditions, *, is_head: bool) -> Downloa
     return Download(206, length, etag, modified_at, pieces, f"bytes {first}-{last}/{size}")
 
 
+def _entry(found: os.DirEntry[str]) -> Entry | None:
+    """Return what was found, None for a link that leads nowhere or what has gone meanwhile: neither is an artifact."""
+    try:
+        return Entry(found.name, True) if found.is_dir() else Entry(found.name, False, found.stat().st_size)
+    except FileNotFoundError:
+        return None
+
+
+def _end(draft: Path) -> None:
+    with _named_errors("delete"):
+        draft.unlink(missing_ok=True)
+
+
 def _make_folders(folder: Path) -> None:
+    made = [above for above in (folder, *folder.parents) if not above.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise LocationRefusedError("A part of the path is a file, so nothing can be stored below it.") from None
+    for new in made:
+        _settle(new.parent)
 
 
 def _settle(folder: Path) -> None:
@@ -186,6 +207,10 @@ def _named_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise LocationRefusedError(
+                "A name in the path, or all of it, is longer than the store takes.", reason="ARTIFACT_PATH_TOO_LONG"
+            ) from None
         reason = "STORE_FULL" if error.errno in _FULL else "STORE_DENIED" if error.errno in _DENIED else ""
         log.error(  # noqa: TRY400  (the words of the system say it all)
             "artifact_store_failed",
@@ -194,6 +219,10 @@ def _named_errors(doing: str) -> Iterator[None]:
             error=os.strerror(error.errno or 0),
         )
         if reason:
-            hint = f"The portal's user must be able to {doing} below HOKUSAI_ARTIFACT_DESTINATION."
+            hint = (
+                "Make room on the file system of HOKUSAI_ARTIFACT_DESTINATION."
+                if reason == "STORE_FULL"
+                else f"The portal's user must be able to {doing} below HOKUSAI_ARTIFACT_DESTINATION."
+            )
             raise StoreRefusedError(reason=reason, hint=hint) from None
         raise StoreUnavailableError() from None

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
 MIB = 1024**2
-# S3 takes 5 MiB to 5 GiB a part and 10,000 parts: sizes that double every 2,000 reach 310 GiB.
+# S3 takes 5 MiB to 5 GiB a part and 10,000 parts: sizes that double every 2,000 reach 302 GiB.
 SMALLEST = 5 * MIB
 PARTS_OF_ONE_SIZE = 2000
 MAXIMUM_PARTS = 10_000

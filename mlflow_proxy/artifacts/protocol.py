@@ -114,7 +114,7 @@ def _download_found(call: Call, path: str | None) -> HttpResponseBase | None:
 
 
 def _download(call: Call, path: str) -> HttpResponseBase:
-    conditions = _conditions(call.headers)
+    conditions = _conditions(call)
     if is_presigning(call.key) and call.method == "GET" and conditions == stores.Conditions():
         redirect = handouts.redirect_if_large(call, path)
         if redirect is not None:
@@ -137,9 +137,11 @@ def _download(call: Call, path: str) -> HttpResponseBase:
     return reply
 
 
-def _conditions(received: Mapping[str, str]) -> stores.Conditions:
+def _conditions(call: Call) -> stores.Conditions:
+    received = call.headers
     return stores.Conditions(
-        byte_range=received.get("Range", ""),
+        # A range means something to a GET alone (RFC 9110 §14.2).
+        byte_range=received.get("Range", "") if call.method == "GET" else "",
         if_range=received.get("If-Range", ""),
         if_match=received.get("If-Match", ""),
         if_none_match=received.get("If-None-Match", ""),

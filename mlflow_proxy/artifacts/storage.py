@@ -20,7 +20,7 @@ from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
 from mlflow_proxy import conf
-from mlflow_proxy.artifacts import faults, parts
+from mlflow_proxy.artifacts import faults, parts, ranges
 from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
 
@@ -151,7 +151,7 @@ class BucketStore:
                 if not part:
                     break
             else:
-                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 310 GiB.")
+                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
             convoy.arrive()
             before_commit()
             answer = self.client.complete_multipart_upload(
@@ -284,8 +284,10 @@ def kind_of(path: str) -> str:
 def _asked(conditions: Conditions) -> dict[str, str]:
     asked = {"IfMatch": conditions.if_match, "IfNoneMatch": conditions.if_none_match}
     is_tag = conditions.if_range.startswith('"')
-    if conditions.byte_range and (is_tag or not conditions.if_range):
-        asked["Range"] = conditions.byte_range
+    # Stores differ on several ranges and on broken ones; answered whole, as from a folder.
+    byte_range = ranges.single(conditions.byte_range)
+    if byte_range and (is_tag or not conditions.if_range):
+        asked["Range"] = byte_range
         asked["IfMatch"] = conditions.if_range or conditions.if_match
     return {name: value for name, value in asked.items() if value}
 
