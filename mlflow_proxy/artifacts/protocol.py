@@ -1,6 +1,6 @@
 """Answer MLflow's artifact protocol from the store itself; judges no right, and leaves the bytes to the store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from mimetypes import guess_type
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -120,6 +120,7 @@ def _download(call: Call, path: str) -> HttpResponseBase:
         if redirect is not None:
             return redirect
     found = stores.current().fetch(path, conditions, is_head=call.method == "HEAD")
+    begun = _BegunPieces(found.pieces)
     name = PurePosixPath(path).name
     facts = {
         "ETag": found.etag,
@@ -130,11 +131,33 @@ def _download(call: Call, path: str) -> HttpResponseBase:
     }
     if found.status not in NO_CONTENT_STATUSES:
         facts |= {"Content-Length": str(found.length), "Content-Type": content_type(name)}
-    reply = StreamingHttpResponse(found.pieces, status=found.status)
+    reply = StreamingHttpResponse(begun, status=found.status)
     del reply["Content-Type"]
     for word, value in headers.inbound(((word, value) for word, value in facts.items() if value), call.route).items():
         reply[word] = value
     return reply
+
+
+class _BegunPieces:
+    """Pieces of which the first is here already: what fails before it is an error with a reason, and not a cut."""
+
+    def __init__(self, pieces: stores.Pieces) -> None:
+        self._pieces, self._rest = pieces, iter(pieces)
+        try:
+            self._first = next(self._rest, b"")
+        except BaseException:
+            pieces.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._first:
+            yield self._first
+        # Held no longer than until it is sent.
+        self._first = b""
+        yield from self._rest
+
+    def close(self) -> None:
+        self._pieces.close()
 
 
 def _conditions(call: Call) -> stores.Conditions:

@@ -478,7 +478,7 @@ def test_leftovers_of_a_store_that_was_never_written_are_none(store: FolderStore
 
 
 def test_probe_leaves_nothing_behind(store: FolderStore, root: Path) -> None:
-    store.probe()
+    assert list(store.probe()) == ["list", "write", "read", "delete"]
     assert (names_in(root), drafts(root)) == ([DRAFTS], [])
 
 
@@ -535,7 +535,7 @@ UNWRITABLE = Path("/sys")
 def test_folder_without_the_right_to_write_is_named(doing: str) -> None:
     store = FolderStore(str(UNWRITABLE))
     with pytest.raises(StoreRefusedError) as refusal:
-        save(store, PATH, b"x") if doing == "save" else store.probe()
+        save(store, PATH, b"x") if doing == "save" else list(store.probe())
     assert refusal.value.reason == "STORE_DENIED"
     assert refusal.value.hint == "The portal's user must be able to write below HOKUSAI_ARTIFACT_DESTINATION."
 
