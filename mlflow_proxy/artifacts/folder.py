@@ -105,7 +105,8 @@ class FolderStore:
     def probe(self) -> Iterator[str]:
         self.entries("")
         yield "list"
-        draft = self._drafts() / f"probe-{uuid.uuid4().hex}"
+        with _named_errors("write"):
+            draft = self._drafts() / f"probe-{uuid.uuid4().hex}"
         try:
             with _named_errors("write"):
                 draft.write_bytes(CANARY)

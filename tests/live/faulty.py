@@ -1,4 +1,4 @@
-"""A TCP proxy before a server of the tests: forwards bytes, and fails on command at an exact byte of one trial's traffic.
+"""A TCP proxy before a server of the tests: forwards bytes, and fails on command at an exact byte of one trial.
 
 It reads the heads of requests only to know whose bytes these are, and changes nothing but, on demand, the Host.
 """
@@ -59,7 +59,8 @@ class FaultyProxy:
 
     def __init__(self, target: str, *, rewrites_host: bool = False) -> None:
         parts = urlsplit(target)
-        assert parts.hostname and parts.port
+        assert parts.hostname
+        assert parts.port
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._target = (parts.hostname, parts.port)

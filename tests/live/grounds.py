@@ -90,7 +90,8 @@ class Clerk:
 
     def _ask(self, line: str) -> str:
         with self._lock:
-            assert self._process.stdin and self._process.stdout
+            assert self._process.stdin
+            assert self._process.stdout
             self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
             while answer := self._process.stdout.readline().strip():

@@ -77,7 +77,8 @@ class Scene:
 
     def open(self) -> None:
         parts = urlsplit(self.ground.portal.url)
-        assert parts.hostname and parts.port
+        assert parts.hostname
+        assert parts.port
         self.connection = socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE)
 
     def send_head(self, announced: int | None = None) -> None:
