@@ -4,7 +4,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.12 python3.13 python3.14 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
-PIP := bin/pip install --disable-pip-version-check --require-hashes
+# The files name every package: without --no-deps, older pips look past the lock for one that is asked for with an extra.
+PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 
 .PHONY: help run test check format bench soak matrix lock clean
 
