@@ -132,6 +132,7 @@ class MlflowProxyView(APIView):
         if not conf.has_workspaces():
             return None
         service: Service = request.user  # type: ignore[assignment]
+        workspaces.refuse_management(service.workspaces, self.route, self.target.segments)
         return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
 
     def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:
