@@ -24,6 +24,15 @@ def choose(allowed: Sequence[str], asked: str | None) -> str | None:
     return asked
 
 
+def refuse_pinned(allowed: Sequence[str]) -> None:
+    """Raise WorkspaceRefusedError for a pinned service before an MLflow without workspaces, where no pin holds."""
+    if allowed:
+        raise WorkspaceRefusedError(
+            f"This service is pinned to {', '.join(allowed)}, and this MLflow runs without workspaces. "
+            "Set HOKUSAI_WORKSPACES, or end the pin."
+        )
+
+
 def refuse_management(allowed: Sequence[str], route: Route, segments: Sequence[str]) -> None:
     """Raise WorkspaceRefusedError where a service pinned to ``allowed`` would manage workspaces or look at others.
 
