@@ -129,9 +129,11 @@ class MlflowProxyView(APIView):
     get = head = post = put = patch = delete = journey
 
     def choose_workspace(self, request: Request) -> str | None:
-        if not conf.has_workspaces():
-            return None
         service: Service = request.user  # type: ignore[assignment]
+        if not conf.has_workspaces():
+            workspaces.refuse_pinned(service.workspaces)
+            return None
+        workspaces.refuse_management(service.workspaces, self.route, self.target.segments)
         return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
 
     def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mlflow_proxy.exceptions import AmbiguousTargetError, WorkspaceRefusedError
+from mlflow_proxy.routes import Route
 
 PREFIX = "workspaces"
 DEFAULT = "default"
@@ -21,6 +22,28 @@ def choose(allowed: Sequence[str], asked: str | None) -> str | None:
     if asked not in allowed:
         raise WorkspaceRefusedError(f"This service may act in the workspaces {', '.join(allowed)}, not in that one.")
     return asked
+
+
+def refuse_pinned(allowed: Sequence[str]) -> None:
+    """Raise WorkspaceRefusedError for a pinned service before an MLflow without workspaces, where no pin holds."""
+    if allowed:
+        raise WorkspaceRefusedError(
+            f"This service is pinned to {', '.join(allowed)}, and this MLflow runs without workspaces. "
+            "Set HOKUSAI_WORKSPACES, or end the pin."
+        )
+
+
+def refuse_management(allowed: Sequence[str], route: Route, segments: Sequence[str]) -> None:
+    """Raise WorkspaceRefusedError where a service pinned to ``allowed`` would manage workspaces or look at others.
+
+    MLflow keeps no such bound: whoever may delete a workspace may delete any.
+    """
+    is_own = route.method == "GET" and route.template.endswith("{workspace_name}") and segments[-1] in allowed
+    if allowed and route.resource == "workspace" and not is_own:
+        raise WorkspaceRefusedError(
+            f"This service is pinned to {', '.join(allowed)}: it may look at that alone. "
+            "Workspaces are managed by a service that is not pinned."
+        )
 
 
 def rooted(path: Sequence[str], workspace: str | None) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ VERSION = row("POST", "api/2.0/mlflow/model-versions/create")
 TRACE_TAG = row("PATCH", "api/2.0/mlflow/traces/tr-1/tags")
 TRACE_START = row("POST", "api/3.0/mlflow/traces")
 BATCH = row("POST", "api/2.0/mlflow/runs/log-batch")
+WORKSPACE = row("PATCH", "api/3.0/mlflow/workspaces/team-a")
 
 
 def check(method: str, raw: str, workspace: str | None = None) -> None:
@@ -425,3 +426,29 @@ def test_path_in_the_query_is_judged_as_mlflow_ends_up_with_it(path: str) -> Non
 
 def test_path_in_the_query_that_decodes_to_a_clear_name_passes() -> None:
     parameters.check_query((("path", "1/run/artifacts/pct%20lit.txt"),), row("GET", ARTIFACTS))
+
+
+# Workspaces.
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"default_artifact_root": "s3://finance-backups"},
+        {"defaultArtifactRoot": "file:///etc"},
+        {"default_artifact_root": "mlflow-artifacts:/workspaces/other"},
+        {"trace_archival_config": {"location": "s3://elsewhere"}},
+        {"traceArchivalConfig": {"location": "s3://elsewhere"}},
+    ],
+)
+def test_workspace_that_would_keep_its_artifacts_elsewhere_is_refused(document: dict[str, Any]) -> None:
+    error = refusal(parameters.check_document, document, WORKSPACE)
+    assert (error.status, error.reason) == (400, "LOCATION_REFUSED")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"description": "of team A"}, {"default_artifact_root": ""}, {"trace_archival_config": {"retention": "30d"}}],
+)
+def test_workspace_in_its_usual_place_passes(document: dict[str, Any]) -> None:
+    parameters.check_document(document, WORKSPACE)
