@@ -1,5 +1,6 @@
 """Looks at what really happens: bytes on sockets and in the store; memory, files and connections of processes."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -100,11 +101,14 @@ def _open_files(pid: int) -> Iterator[tuple[Path, str]]:
 
 
 class Footprint:
-    """Memory peaks of some processes and the largest file that they held, between entering and leaving."""
+    """Memory peaks of some processes and the largest file that they held, between entering and leaving.
 
-    def __init__(self, pids: Iterable[int], *, except_for: Iterable[Path] = ()) -> None:
+    What lies at or below ``except_for`` does not count; a process that ends meanwhile counts until then.
+    """
+
+    def __init__(self, pids: Iterable[int], *, except_for: Iterable[Path | str] = ()) -> None:
         self.pids = list(pids)
-        self.known = {str(path) for path in except_for}
+        self.known = tuple(str(path) for path in except_for)
         self.largest_file = 0
         self._is_over = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
@@ -113,6 +117,7 @@ class Footprint:
         for pid in self.pids:
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # the kernel forgets the peak so far
         self._before = {pid: _memory(pid, "VmRSS") for pid in self.pids}
+        self._peaks = dict(self._before)
         self._watcher.start()
         return self
 
@@ -121,7 +126,7 @@ class Footprint:
     ) -> None:
         self._is_over.set()
         self._watcher.join()
-        self._peaks = {pid: _memory(pid, "VmHWM") for pid in self.pids}
+        self._look()
 
     @property
     def growth(self) -> int:
@@ -130,9 +135,14 @@ class Footprint:
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.1):
-            for pid in self.pids:
-                for entry, link in _open_files(pid):
-                    self.largest_file = max(self.largest_file, 0 if link in self.known else _size(entry))
+            self._look()
+
+    def _look(self) -> None:
+        for pid in self.pids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+                self._peaks[pid] = max(self._peaks[pid], _memory(pid, "VmHWM"))
+            for entry, link in _open_files(pid):
+                self.largest_file = max(self.largest_file, 0 if link.startswith(self.known) else _size(entry))
 
 
 def _size(entry: Path) -> int:
