@@ -48,7 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         try:
             row = identify(self.credential_headers(request), client_address(request))
         except CredentialRefusedError as error:
-            log.warning("credential_refused", reason=error.reason, api_key=error.public_id)
+            _log(error)
             raise
         structlog.contextvars.bind_contextvars(service=row.service.service_id, api_key=row.public_id)
         usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
@@ -121,7 +121,9 @@ def refuse_ended(row: ApiKey) -> None:
     """Raise CredentialRefusedError where a key that was good when its call began may no longer be used."""
     now = ApiKey.objects.with_validity().get(pk=row.pk)
     if reason := _fault(now, is_genuine=True):
-        raise _refused(reason, row.public_id)
+        error = _refused(reason, row.public_id)
+        _log(error)
+        raise error
 
 
 def _fault(row: ApiKey, is_genuine: bool) -> str:
@@ -146,6 +148,10 @@ def client_address(request: Request | HttpRequest) -> str | None:
 
 def _refused(reason: str, public_id: str = "") -> CredentialRefusedError:
     return CredentialRefusedError(reason, "The API key is not valid. Ask its service's owner for a new one.", public_id)
+
+
+def _log(error: CredentialRefusedError) -> None:
+    log.warning("credential_refused", reason=error.reason, api_key=error.public_id)
 
 
 def _from_authorization(value: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import contextlib
 import ipaddress
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -99,6 +100,8 @@ CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
 PORTAL_HOST: str = env.str("PORTAL_HOST", "127.0.0.1")
 PORTAL_PORT: int = env.int("PORTAL_PORT", 8000, validate=validate.Range(1, 65535))
 MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535))
+# One for each server of a machine: two may share the data folder.
+METRICS_DIR = DATA_DIR / "metrics" / str(PORTAL_PORT)
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
 # Three quarters of a worker's threads: one key cannot hold them all.
@@ -230,6 +233,17 @@ def child_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment for a child, changed; without the variables that steer an MLflow client."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_TRACKING_")}
     return inherited | changes
+
+
+def use_metrics_folder() -> None:
+    """Make the folder that the workers count into, empty, and name it to prometheus-client, before that is imported."""
+    try:
+        shutil.rmtree(METRICS_DIR, ignore_errors=True)
+        METRICS_DIR.mkdir(parents=True)
+    except OSError as error:
+        hint = f"HOKUSAI_DATA_DIR: is not writable ({error.strerror}); let the portal's user write to {DATA_DIR}"
+        raise UnusableEnvironmentError(f"The portal cannot start:\n  {hint}") from None
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
 
 def use_settings() -> None:

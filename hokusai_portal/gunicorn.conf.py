@@ -36,6 +36,7 @@ def on_starting(server: Arbiter) -> None:
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415
 
+    env.use_metrics_folder()
     env.use_settings()
     django.setup()
     call_command("check", fail_level="ERROR", verbosity=0, stdout=io.StringIO())
@@ -44,6 +45,14 @@ def on_starting(server: Arbiter) -> None:
         connection.close()
         if hasattr(connection, "close_pool"):
             connection.close_pool()
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Give the worker files of its own to count into."""
+    del server
+    from mlflow_proxy import metrics  # noqa: PLC0415
+
+    metrics.reserve(env.METRICS_DIR, worker.pid)
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -65,3 +74,11 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from apikeys import usage  # noqa: PLC0415
 
     usage.flush()
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker has counted, and forget what it was doing."""
+    del server
+    from mlflow_proxy import metrics  # noqa: PLC0415
+
+    metrics.forget(env.METRICS_DIR, worker.pid)

@@ -14,7 +14,7 @@ from apikeys.authentication import CredentialRefusedError, client_address, ident
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from hokusai_portal import __version__
-from mlflow_proxy import replies
+from mlflow_proxy import metrics, replies
 from mlflow_proxy.health import probes
 
 API_PREFIXES = ("/api/", "/mlflow")
@@ -110,6 +110,8 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _error(request: HttpRequest, status: int, code: str, reason: str, sentence: str) -> HttpResponseBase:
+    # No view that counts its calls has seen this one to its end.
+    metrics.count_refusal(reason)
     is_browser = "text/html" in request.headers.get("Accept", "") and not request.path.startswith(API_PREFIXES)
     if is_browser:
         facts = {"status": status, "sentence": sentence, "request_id": replies.request_id()}

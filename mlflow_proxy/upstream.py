@@ -11,13 +11,14 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import structlog
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from mlflow_proxy import conf
+from mlflow_proxy import conf, metrics
 from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
 from mlflow_proxy.routes import Traffic
 
@@ -49,6 +50,10 @@ class PromptConnection(HTTPConnection):
     is_clean = True
     last_answer_at = 0.0
 
+    def __init__(self, *args: Any, traffic: Traffic = "metadata", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.traffic = traffic
+
     @property
     def is_connected(self) -> bool:
         is_fresh = time.monotonic() - self.last_answer_at < MAXIMUM_IDLE_SECONDS
@@ -76,6 +81,7 @@ class PromptConnection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
+        metrics.count_upstream_connection(self.traffic)
         self.is_clean = True
         self.last_answer_at = time.monotonic()
 
@@ -106,7 +112,7 @@ def send(
     upstream = conf.upstream()
     pool = _pool(upstream.scheme, upstream.host, upstream.port, traffic, os.getpid())
     patience = timeout or (conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout())
-    with _named_errors(method):
+    with _named_errors(method), metrics.timed_upstream(traffic):
         response = pool.urlopen(
             method,
             target,
@@ -208,11 +214,11 @@ def _refuse_doubtful_framing(response: urllib3.BaseHTTPResponse, method: str) ->
 @cache
 def _pool(scheme: str, host: str, port: int, traffic: Traffic, pid: int) -> HTTPConnectionPool:
     # Not shared across kinds of traffic, so that transfers cannot starve metadata; nor across fork (hence the pid).
-    del traffic, pid
+    del pid
     if scheme == "https":
-        pool: HTTPConnectionPool = HTTPSConnectionPool(host, port, maxsize=POOL_SIZE, block=False)
+        pool: HTTPConnectionPool = HTTPSConnectionPool(host, port, maxsize=POOL_SIZE, block=False, traffic=traffic)
         pool.ConnectionCls = PromptTlsConnection
     else:
-        pool = HTTPConnectionPool(host, port, maxsize=POOL_SIZE, block=False)
+        pool = HTTPConnectionPool(host, port, maxsize=POOL_SIZE, block=False, traffic=traffic)
         pool.ConnectionCls = PromptConnection
     return pool

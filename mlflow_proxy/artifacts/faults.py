@@ -11,6 +11,7 @@ from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from mlflow_proxy import metrics
 from mlflow_proxy.exceptions import (
     ArtifactMissingError,
     BodyRefusedError,
@@ -101,4 +102,5 @@ def _of_caller(error: ClientError, code: str) -> ProxyError | None:
 def _logged[E: StoreRefusedError | StoreUnavailableError](named: E, cause: Exception) -> E:
     code = cause.response["Error"].get("Code") if isinstance(cause, ClientError) else type(cause).__name__
     log.error("artifact_store_failed", reason=named.reason, code=code, hint=named.hint)
+    metrics.count_store_fault(named.reason)
     return named

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import structlog
 
+from mlflow_proxy import metrics
 from mlflow_proxy.artifacts import ranges
 from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import (
@@ -219,6 +220,7 @@ def _named_errors(doing: str) -> Iterator[None]:
             doing=doing,
             error=os.strerror(error.errno or 0),
         )
+        metrics.count_store_fault(reason or "STORE_UNAVAILABLE")
         if reason:
             hint = (
                 "Make room on the file system of HOKUSAI_ARTIFACT_DESTINATION."

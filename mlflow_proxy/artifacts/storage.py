@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
-from mlflow_proxy import conf
+from mlflow_proxy import conf, metrics
 from mlflow_proxy.artifacts import faults, parts, ranges
 from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
@@ -168,6 +168,7 @@ class BucketStore:
         if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
             # A store that knows the sum and did not compare it.
             log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
+            metrics.count_store_fault("DIGEST_MISMATCH")
             raise StoreUnavailableError(reason="DIGEST_MISMATCH")
 
     def _abort(self, upload: dict[str, str]) -> None:
