@@ -5,7 +5,7 @@ import http.client
 import pytest
 
 from mlflow_proxy import exceptions, replies
-from mlflow_proxy.upstream import MAXIMUM_INTERIM_REPLIES
+from mlflow_proxy.heads import MAXIMUM_INTERIM_REPLIES
 from tests.mlflow_proxy.portal import Portal
 from tests.mlflow_proxy.stub import Answer, Stub, chunked_ok, ok
 from tests.mlflow_proxy.wire import CREATE, FILES, SEARCH, M, Reply, call, head, send_raw
@@ -34,6 +34,8 @@ GARBAGE = {
     "junk status": b"HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}",
     "empty": b"",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half a length": b"HTTP/1.1 200 OK\r\nContent-Length: 0",
+    "head without its end": raw("Content-Length: 0").removesuffix(b"\r\n"),
     "status line alone": b"HTTP/1.1 200 OK\r\n",
     "close after the head": raw("Content-Length: 5"),
     "close after a chunked head": raw("Transfer-Encoding: chunked"),
