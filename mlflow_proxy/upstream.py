@@ -20,6 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from mlflow_proxy import conf, metrics
 from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
+from mlflow_proxy.heads import BoundedHead
 from mlflow_proxy.routes import Traffic
 
 log = structlog.get_logger(__name__)
@@ -28,19 +29,6 @@ PIECE = 128 * 1024
 POOL_SIZE = 64
 # uvicorn closes a connection after 5 s of silence; a request sent into that moment would be lost.
 MAXIMUM_IDLE_SECONDS = 4.0
-MAXIMUM_INTERIM_REPLIES = 8
-
-
-class BoundedHead(http.client.HTTPResponse):
-    """A response whose head ends: http.client would read ``100 Continue`` for ever."""
-
-    _heads = 0
-
-    def _read_status(self) -> tuple[str, int, str]:
-        self._heads += 1
-        if self._heads > MAXIMUM_INTERIM_REPLIES:
-            raise http.client.HTTPException("too many interim responses")
-        return super()._read_status()  # type: ignore[misc,no-any-return]
 
 
 class PromptConnection(HTTPConnection):

@@ -14,6 +14,7 @@ from mimetypes import guess_type
 from typing import Any, cast
 
 import structlog
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import storages
@@ -23,12 +24,16 @@ from mlflow_proxy import conf, metrics
 from mlflow_proxy.artifacts import faults, parts, ranges
 from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
+from mlflow_proxy.heads import BoundedHead
 
 log = structlog.get_logger(__name__)
 
 PIECE = 512 * 1024
 DELETES_A_CALL = 1000
 _PROBE = ".hokusai-probe"
+
+# An answer whose head breaks off is one that botocore repeats, not one without a length or with half an entity tag.
+AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = BoundedHead
 
 
 class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carries no types
@@ -166,9 +171,12 @@ class BucketStore:
             self._abort(upload)
             raise
         if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
-            # A store that knows the sum and did not compare it.
+            # A store that knows the sum and did not compare it: what it made of the parts must not stay.
             log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
             metrics.count_store_fault("DIGEST_MISMATCH")
+            version = {"VersionId": answer["VersionId"]} if "VersionId" in answer else {}
+            with self.named_errors("s3:DeleteObject"):
+                self.client.delete_object(**self.where(path), **version)
             raise StoreUnavailableError(reason="DIGEST_MISMATCH")
 
     def _abort(self, upload: dict[str, str]) -> None:
@@ -180,10 +188,11 @@ class BucketStore:
 
     def remove(self, path: str) -> None:
         key = self._key(path)
-        with self.named_errors("s3:DeleteObject"):
-            keys = [key]
+        keys = [key]
+        with self.named_errors("s3:ListBucket"):
             for page in self._pages(Prefix=f"{key}/"):
                 keys += [item["Key"] for item in page.get("Contents", ())]
+        with self.named_errors("s3:DeleteObject"):
             for start in range(0, len(keys), DELETES_A_CALL):
                 chosen = [{"Key": key} for key in keys[start : start + DELETES_A_CALL]]
                 answer = self.client.delete_objects(Bucket=self._bucket, Delete={"Objects": chosen, "Quiet": True})
