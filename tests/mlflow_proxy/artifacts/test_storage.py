@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import botocore.endpoint
 import pytest
-from moto.server import ThreadedMotoServer
 from structlog.testing import capture_logs
 
-from mlflow_proxy import views
+from mlflow_proxy import refusals
 from mlflow_proxy.artifacts import faults, handouts, stores
 from mlflow_proxy.artifacts.parts import SMALLEST
 from mlflow_proxy.artifacts.presigned import BucketSigner
@@ -75,21 +74,13 @@ def point(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     stores._store.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
 @pytest.fixture
-def store(moto: str, point: Callable[[str], BucketStore]) -> Iterator[BucketStore]:
+def store(s3_endpoint: str, point: Callable[[str], BucketStore]) -> Iterator[BucketStore]:
     """A store in a bucket that is empty."""
-    store = point(moto)
+    store = point(s3_endpoint)
     store.client.create_bucket(Bucket=BUCKET)
     yield store
-    bucket = boto3.resource("s3", endpoint_url=moto).Bucket(BUCKET)
+    bucket = boto3.resource("s3", endpoint_url=s3_endpoint).Bucket(BUCKET)
     bucket.objects.delete()
     for upload in bucket.multipart_uploads.all():
         upload.abort()
@@ -273,7 +264,7 @@ def test_denied_call_names_the_missing_action_to_the_operator_alone(
     assert [event["hint"] for event in logged if event["event"] == "artifact_store_failed"] == [
         f"Allow the portal's role {action}, in its policy and in the bucket's."
     ]
-    told = views.render_error(refused.value)
+    told = refusals.render(refused.value)
     assert told.status_code == 424
     assert [word for word in (b"planted", b"arn:", b"s3:") if word in told.content] == []
 
@@ -302,12 +293,12 @@ def test_fault_that_an_operator_must_end_has_its_reason_and_is_not_repeated(
     calls = [seen.method for seen in stub.seen if seen.method != "HEAD"]
     assert (refused.value.reason, len(calls)) == (reason, 1)
     assert hint.partition("{")[0] in refused.value.hint
-    assert views.render_error(refused.value).get("Retry-After") is None
+    assert refusals.render(refused.value).get("Retry-After") is None
 
 
-def test_bucket_that_is_missing_has_its_reason(moto: str, point: Callable[[str], BucketStore]) -> None:
+def test_bucket_that_is_missing_has_its_reason(s3_endpoint: str, point: Callable[[str], BucketStore]) -> None:
     with pytest.raises(StoreRefusedError) as refused:
-        save(point(moto), PATH, b"x")
+        save(point(s3_endpoint), PATH, b"x")
     assert refused.value.reason == "STORE_BUCKET_MISSING"
 
 
@@ -361,7 +352,7 @@ def test_store_that_stays_busy_is_a_503_that_says_when_to_come_back(
         do(store, doing)
     assert len(stub.seen) == ATTEMPTS
     assert fault.value.reason == faults.REASONS_TO_WAIT.get(code, "STORE_UNAVAILABLE")
-    told = views.render_error(fault.value)
+    told = refusals.render(fault.value)
     assert (told.status_code, told["Retry-After"]) == (503, "10")
 
 
@@ -370,7 +361,7 @@ def test_store_that_is_down_is_a_503(point: Callable[[str], BucketStore], pauses
     store = point(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(StoreUnavailableError) as fault:
         do(store, doing)
-    assert (views.render_error(fault.value).status_code, len(pauses)) == (503, ATTEMPTS - 1)
+    assert (refusals.render(fault.value).status_code, len(pauses)) == (503, ATTEMPTS - 1)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 9, 20, 38, len(PUT) - 3, len(PUT) - 1])
