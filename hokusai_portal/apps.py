@@ -8,8 +8,8 @@ class HokusaiPortalConfig(AppConfig):
     verbose_name = "Hokusai Portal"
 
     def ready(self) -> None:
-        from apikeys import calls  # noqa: PLC0415
+        from apikeys import calls, usage  # noqa: PLC0415
         from hokusai_portal import checks  # noqa: F401, PLC0415  (registers on import, once apps are loaded)
         from mlflow_proxy import metrics  # noqa: PLC0415
 
-        calls.receivers[:] = [metrics.count]
+        calls.receivers[:] = [metrics.count, usage.record_call]

@@ -79,8 +79,8 @@ METRICS = (
     *(BODY_BYTES, PRESIGNED_URLS, UPSTREAM_CONNECTIONS, STORE_FAULTS),
 )
 
-# Of each file that a worker counts into: about 5,000 lines.
-RESERVED_BYTES = 1024 * 1024
+# Of each file that a worker counts into: about 2,500 lines.
+RESERVED_BYTES = 512 * 1024
 _folder: Path | None = None
 _has_room = True
 
