@@ -16,28 +16,19 @@ class Command(KeyCommand):
         self.add_output_arguments(parser, quiet="print the public ids alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = ApiKey.objects.with_validity() if options["with_ended"] else ApiKey.objects.with_validity().usable()
+        rows = ApiKey.objects.with_status() if options["with_ended"] else ApiKey.objects.with_status().usable()
         if options["service"]:
             rows = rows.filter(service=find_service(options["service"]))
         if options["as_json"]:
-            self.stdout.write(as_json([describe(row) | {"state": state(row)} for row in rows]))
+            self.stdout.write(as_json([describe(row) | {"state": row.status} for row in rows]))
         elif options["quiet"]:
             self.stdout.write("\n".join(row.public_id for row in rows))
         elif rows:
             headings = ("KEY", "SERVICE", "NAME", "STATE", "EXPIRES", "LAST USED", "SCOPES")
             cells = [
-                (row, row.service, row.name, state(row), row.expires_at, row.last_used_at, " ".join(row.scopes))
+                (row, row.service, row.name, row.status, row.expires_at, row.last_used_at, " ".join(row.scopes))
                 for row in rows
             ]
             self.stdout.write(as_table(headings, cells))
         else:
             self.stdout.write("No keys. Next: manage.py issue_key --name NAME --preset contributor")
-
-
-def state(row: ApiKey) -> str:
-    """Return one word for the row's condition; needs the annotation of ``with_validity``."""
-    if row.is_revoked:
-        return "revoked"
-    if row.is_expired:  # type: ignore[attr-defined]
-        return "expired"
-    return "disabled" if row.service.is_disabled else "active"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from apikeys import actions
+from apikeys import actions, rules
 from apikeys.management.base import KeyCommand, actor, find_service
 from mlflow_proxy import conf, upstream
 from mlflow_proxy.exceptions import ProxyError
@@ -24,7 +24,7 @@ class Command(KeyCommand):
         service, names = find_service(options["service_id"]), options["workspace"]
         if names and not conf.has_workspaces():
             raise CommandError("HOKUSAI_WORKSPACES is false: this MLflow runs without workspaces.")
-        actions.refuse_bad_workspaces(names)
+        rules.refuse_bad_workspaces(names)
         # Pinned only to what exists: otherwise every call of the service would fail.
         for name in names:
             self.stdout.write(f"workspace {name}: {ensure_workspace(name)}")
