@@ -130,9 +130,6 @@ class ApiKey(models.Model):
     last_used_ip = models.GenericIPAddressField(null=True, editable=False)
     last_used_agent = models.CharField(max_length=200, blank=True, editable=False)
 
-    # What with_status annotates.
-    status: str
-
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model, QuerySet
 
 from apikeys import scopes
-from apikeys.models import ApiKey, AuditEvent, Service
+from apikeys.models import ApiKey, ApiKeyQuerySet, AuditEvent, Service
 
 SEE_EVERY_SERVICE = "apikeys.see_every_service"
 ACT_FOR_EVERY_SERVICE = "apikeys.act_for_every_service"
@@ -38,7 +38,7 @@ def services(user: Account, verb: str = "view") -> QuerySet[Service]:
     return _within_reach(user, verb) if _is_granted(user, verb, Service) else Service.objects.none()
 
 
-def keys(user: Account, verb: str = "view") -> QuerySet[ApiKey]:
+def keys(user: Account, verb: str = "view") -> ApiKeyQuerySet:
     """Return the keys that an account may view or change."""
     if not _is_granted(user, verb, ApiKey):
         return ApiKey.objects.none()

@@ -20,15 +20,21 @@ class Command(KeyCommand):
         if options["service"]:
             rows = rows.filter(service=find_service(options["service"]))
         if options["as_json"]:
-            self.stdout.write(as_json([describe(row) | {"state": row.status} for row in rows]))
+            self.stdout.write(as_json([describe(row) | {"state": state(row)} for row in rows]))
         elif options["quiet"]:
             self.stdout.write("\n".join(row.public_id for row in rows))
         elif rows:
             headings = ("KEY", "SERVICE", "NAME", "STATE", "EXPIRES", "LAST USED", "SCOPES")
             cells = [
-                (row, row.service, row.name, row.status, row.expires_at, row.last_used_at, " ".join(row.scopes))
+                (row, row.service, row.name, state(row), row.expires_at, row.last_used_at, " ".join(row.scopes))
                 for row in rows
             ]
             self.stdout.write(as_table(headings, cells))
         else:
             self.stdout.write("No keys. Next: manage.py issue_key --name NAME --preset contributor")
+
+
+def state(row: ApiKey) -> str:
+    """Return the word for the row's condition; needs the annotation of ``with_status``."""
+    word: str = row.status  # type: ignore[attr-defined]
+    return word
