@@ -68,7 +68,12 @@ class PortalModelAdmin[Row: Model](_ModelAdmin):
         return [*views, page]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        title = str(self.opts.verbose_name_plural).capitalize()
+        asked = request.POST.get("action", "")
+        if asked and asked not in self.get_actions(request):
+            # Django would show the list as if nobody had asked.
+            raise PermissionDenied
+        plural = str(self.opts.verbose_name_plural)
+        title = plural[:1].upper() + plural[1:]
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def page_url(self, row: Row) -> str:

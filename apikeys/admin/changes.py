@@ -51,6 +51,11 @@ class Outcome[Row: Model]:
     result: Any = None
     refusal: str = ""
 
+    @property
+    def told(self) -> str:
+        """The refusal, or what the action has to say beside that it is done."""
+        return self.refusal or (self.result if isinstance(self.result, str) else "")
+
 
 class ChangesMixin[Row: Model](PortalModelAdmin[Row]):
     """Adds ``<name>/?rows=1,2`` and an entry in the list's actions for each of ``changes``."""
@@ -84,9 +89,10 @@ class ChangesMixin[Row: Model](PortalModelAdmin[Row]):
     def finish(self, request: HttpRequest, change: Change[Row], outcomes: list[Outcome[Row]]) -> HttpResponse:
         """Answer a change that was made: with the row's page, or with a summary of many."""
         if len(outcomes) == 1:
-            row = outcomes[0].row
-            self.message_user(request, f"{row} is {change.done}.", messages.SUCCESS)
-            return HttpResponseRedirect(self.page_url(row))
+            (outcome,) = outcomes
+            told = f": {outcome.told}" if outcome.told else ""
+            self.message_user(request, f"{outcome.row} is {change.done}{told}.", messages.SUCCESS)
+            return HttpResponseRedirect(self.page_url(outcome.row))
         title = self._title(change, outcomes)
         return self.render(request, "apikeys/admin/summary.html", title=title, change=change, outcomes=outcomes)
 

@@ -81,9 +81,11 @@ class ServiceAdmin(ChangesMixin[Service]):
     )
 
     def visible_rows(self, request: HttpRequest) -> QuerySet[Service]:
-        return staff.services(request.user).annotate(
+        counted = staff.services(request.user).annotate(
             usable_keys=Count("keys", filter=USABLE), last_activity=Max("keys__last_used_at")
         )
+        # Grouped rows lose the model's own order.
+        return counted.order_by("service_id")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         return ("service_id",) if obj else ()

@@ -46,6 +46,11 @@ class MlflowServiceAdmin(ServiceAdmin):
 
     changes = (*ServiceAdmin.changes, CREATE_WORKSPACES)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
+        """Take the field out of the form, too: one that is not shown would come back empty, and unpin."""
+        kept = super().get_readonly_fields(request, obj)
+        return kept if conf.has_workspaces() else (*kept, "pinned_to")
+
     def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
         """Leave workspaces out where MLflow has none: pinned to one, every call of a service would fail."""
         if conf.has_workspaces():
