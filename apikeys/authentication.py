@@ -135,6 +135,8 @@ def _fault(row: ApiKey, is_genuine: bool) -> str:
         reason = "KEY_REVOKED"
     elif row.is_expired:  # type: ignore[attr-defined]
         reason = "KEY_EXPIRED"
+    elif row.is_disabled:
+        reason = "KEY_DISABLED"
     elif row.service.is_disabled:
         reason = "SERVICE_DISABLED"
     return reason

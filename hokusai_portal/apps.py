@@ -1,6 +1,7 @@
 """Names the project to Django, registers its system checks and plugs the counters in; owns nothing else."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class HokusaiPortalConfig(AppConfig):
@@ -13,3 +14,9 @@ class HokusaiPortalConfig(AppConfig):
         from mlflow_proxy import metrics  # noqa: PLC0415
 
         calls.receivers[:] = [metrics.count, usage.record_call]
+
+
+class PortalAdminConfig(AdminConfig):
+    """Django's admin, with the portal's site as ``django.contrib.admin.site``."""
+
+    default_site = "apikeys.site.PortalAdminSite"

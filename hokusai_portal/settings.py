@@ -7,6 +7,7 @@ import dj_database_url
 from django.utils.csp import CSP
 
 from apikeys.keys import parse_peppers
+from apikeys.sessions import WHOLE_SECONDS
 from hokusai_portal import env, log_config
 
 BASE_DIR = env.BASE_DIR
@@ -27,7 +28,7 @@ INSTALLED_APPS = [
     "hokusai_portal.apps.HokusaiPortalConfig",
     "mlflow_proxy.apps.MlflowProxyConfig",
     "apikeys.apps.ApiKeysConfig",
-    "django.contrib.admin",
+    "hokusai_portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -109,7 +110,10 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_ENGINE = "apikeys.sessions"
+SESSION_COOKIE_AGE = WHOLE_SECONDS
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 CSRF_FAILURE_VIEW = "hokusai_portal.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if IS_HTTPS else []
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
