@@ -4,6 +4,7 @@ Sends a target as rendered: no redirect, no retry, no cookie, no decoding, nothi
 no right and knows no header rule.
 """
 
+import errno
 import http.client
 import os
 import socket
@@ -175,12 +176,22 @@ def _named_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-        raise _logged(UpstreamRefusedError(), doing, error) from None
+        raise _logged(_not_connected(error), doing, error) from None
     except urllib3.exceptions.ReadTimeoutError as error:
         raise _logged(UpstreamTimedOutError(), doing, error) from None
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         is_timeout = any(isinstance(cause, TimeoutError) for cause in error.args)
         raise _logged(UpstreamTimedOutError() if is_timeout else UpstreamGarbledError(), doing, error) from None
+
+
+def _not_connected(error: Exception) -> UpstreamRefusedError:
+    """Return the error with the operator's word: each has its own place to look."""
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return UpstreamRefusedError(reason="UPSTREAM_NAME_UNKNOWN")
+    has_no_way = getattr(error.__cause__, "errno", 0) in {errno.EHOSTUNREACH, errno.ENETUNREACH}
+    if isinstance(error, urllib3.exceptions.NewConnectionError) and not has_no_way:
+        return UpstreamRefusedError()
+    return UpstreamRefusedError(reason="UPSTREAM_UNREACHABLE")
 
 
 def _logged[E: Exception](named: E, doing: str, cause: Exception) -> E:
