@@ -1,0 +1,65 @@
+"""One round of health: asks everything, keeps the answers, tells of changes; one at a time across all replicas."""
+
+import threading
+import time
+
+import structlog
+from django.db import Error as DatabaseFault
+from django.db import connection
+
+from mlflow_proxy import leases
+from mlflow_proxy.health import alerts, history, lights, subjects
+from mlflow_proxy.health.answers import Probe
+from mlflow_proxy.models import StorageCheck
+
+log = structlog.get_logger(__name__)
+
+NAME = "storage_check"
+# The longest deadline of a subject, and what it takes to keep and tell.
+LEASE_SECONDS = 120
+PAUSE_BETWEEN_NOTES = 0.5
+
+
+def check(asked_by: str) -> StorageCheck | None:
+    """Return the round that was made, None while another process makes one; raises django.db.Error."""
+    with leases.single_flight(NAME, seconds=LEASE_SECONDS) as is_ours:
+        if not is_ours:
+            return None
+        began_at = time.monotonic()
+        row = history.begin(asked_by, len(subjects.expected_names()))
+        probes = subjects.ask_all(Notes(row).take)
+        history.end(row, probes)
+        seconds = round(time.monotonic() - began_at, 1)
+        failed = [probe.name for probe in lights.failures_of(probes)]
+        log.info("storage_checked", light=row.light, seconds=seconds, failed=failed, asked_by=row.asked_by)
+        alerts.tell(row, probes)
+        return row
+
+
+class Notes:
+    """Keeps the answers of a round as they come, a few times a second at most."""
+
+    def __init__(self, row: StorageCheck) -> None:
+        self._row, self._probes, self._noted_at = row, list[Probe](), time.monotonic()
+
+    def take(self, probe: Probe) -> None:
+        self._probes.append(probe)
+        if time.monotonic() - self._noted_at >= PAUSE_BETWEEN_NOTES:
+            history.note(self._row, self._probes)
+            self._noted_at = time.monotonic()
+
+
+def check_aside(asked_by: str) -> threading.Thread:
+    """Begin a round in a thread of this process, and return at once."""
+
+    def run() -> None:
+        try:
+            check(asked_by)
+        except DatabaseFault as error:
+            log.warning("storage_check_failed", error=type(error).__name__)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, name="storage-check", daemon=True)
+    thread.start()
+    return thread
