@@ -23,6 +23,7 @@ MAXIMUM_RATE = 1_000_000
 INHERITED = ("service", "name", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 MAXIMUM_REASON_LENGTH = 500
 DEFAULT_GRACE = datetime.timedelta(hours=24)
+EXPIRY_NOTICED = "api_key_expiry_noticed"
 
 
 class ActionRefusedError(Exception):
@@ -202,6 +203,13 @@ def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Servic
     after = {"presigned_urls": is_on}
     _record("service_presigning_set", service, service.service_id, actor, before=before, after=after)
     return service
+
+
+@transaction.atomic
+def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Actor) -> None:
+    """Note that a key's end within so many days was told, and whether somebody was mailed."""
+    facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
+    _record(EXPIRY_NOTICED, key.service, key.public_id, actor, after=facts)
 
 
 def refuse_bad_workspaces(names: Iterable[str]) -> None:

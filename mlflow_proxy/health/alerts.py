@@ -1,8 +1,8 @@
 """Decides when somebody is told that the state of health has changed, and remembers what was told; sends nothing.
 
-Bad news is told at once, and once. Good news is told when it has lasted, so that what comes and goes makes no noise.
-While something fails, a reminder goes out once a day. Each channel has its own memory: what one could not deliver is
-tried again with the next check, and does not trouble the other.
+Bad news is told when two checks in a row have it, and once: a restart is no news. Good news is told when it has lasted,
+so that what comes and goes makes no noise. While something fails, a reminder goes out once a day. Each channel has its
+own memory: what one could not deliver is tried again with the next check, and does not trouble the other.
 """
 
 import datetime
@@ -35,11 +35,12 @@ def tell(check: StorageCheck, probes: Sequence[Probe]) -> None:
     """Tell each channel the news that it has not heard yet."""
     now = check.ended_at or check.started_at
     changes = history.states_of(probe.name for probe in probes)
+    seen_before = {probe.name for probe in history.before(check) if probe.status == "failed"}
     passing_since = {name: change.at for name, change in changes.items() if change.status == "passed"}
     for channel in channels.configured():
         row = AlertChannel.objects.filter(name=channel.name).first()
         memory = Memory(frozenset(row.told), row.told_at) if row else Memory(frozenset(), None)
-        failing = failing_for(memory, probes)
+        failing = failing_for(memory, probes, seen_before)
         kind = judge(memory, failing, passing_since, now)
         if kind is not None:
             recovered = sorted(memory.failing - failing)
@@ -49,11 +50,12 @@ def tell(check: StorageCheck, probes: Sequence[Probe]) -> None:
             _send(channel, news, failing)
 
 
-def failing_for(memory: Memory, probes: Sequence[Probe]) -> frozenset[str]:
-    """Return what fails now; what failed before and could not be asked now has not recovered."""
+def failing_for(memory: Memory, probes: Sequence[Probe], seen_before: Collection[str]) -> frozenset[str]:
+    """Return what fails for sure; what failed before and could not be asked now has not recovered."""
     by_name = {probe.name: probe.status for probe in probes}
     failed = {name for name, status in by_name.items() if status == "failed"}
-    return frozenset(failed | {name for name in memory.failing if by_name.get(name) == "unknown"})
+    still_open = {name for name in memory.failing if by_name.get(name) == "unknown"}
+    return frozenset(failed & (set(seen_before) | memory.failing) | still_open)
 
 
 def judge(

@@ -69,6 +69,12 @@ def latest() -> StorageCheck | None:
     return StorageCheck.objects.filter(ended_at__isnull=False).first()
 
 
+def before(check: StorageCheck) -> list[Probe]:
+    """Return the answers of the round before this one."""
+    earlier = StorageCheck.objects.filter(ended_at__isnull=False, started_at__lt=check.started_at).first()
+    return probes_of(earlier) if earlier else []
+
+
 def running(now: datetime.datetime) -> StorageCheck | None:
     """Return the round that is under way."""
     begun = StorageCheck.objects.filter(ended_at__isnull=True, started_at__gt=now - ABANDONED_AFTER).first()

@@ -83,8 +83,8 @@ def call(
     """
     told = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Accept-Encoding": "identity"}
     told |= {headers.HOP_HEADER: "1"} | ({"Content-Length": str(len(body))} if body is not None else {})
-    response = upstream.send(method, target, told, body=body, timeout=seconds or PROBE_SECONDS)
-    return response.status, upstream.read(response, limit)
+    response = upstream.send(method, target, told, body=body, timeout=seconds or PROBE_SECONDS, is_logged=False)
+    return response.status, upstream.read(response, limit, is_logged=False)
 
 
 def parsed(body: bytes) -> dict[str, object]:

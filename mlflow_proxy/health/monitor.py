@@ -25,15 +25,16 @@ def check(asked_by: str) -> StorageCheck | None:
     with leases.single_flight(NAME, seconds=LEASE_SECONDS) as is_ours:
         if not is_ours:
             return None
-        began_at = time.monotonic()
         row = history.begin(asked_by, len(subjects.expected_names()))
         probes = subjects.ask_all(Notes(row).take)
         history.end(row, probes)
-        seconds = round(time.monotonic() - began_at, 1)
-        failed = [probe.name for probe in lights.failures_of(probes)]
-        log.info("storage_checked", light=row.light, seconds=seconds, failed=failed, asked_by=row.asked_by)
         alerts.tell(row, probes)
         return row
+
+
+def facts_of(row: StorageCheck) -> dict[str, object]:
+    """Return what a log line says of a round."""
+    return {"light": row.light, "failed": [probe.name for probe in lights.failures_of(history.probes_of(row))]}
 
 
 class Notes:
@@ -54,7 +55,9 @@ def check_aside(asked_by: str) -> threading.Thread:
 
     def run() -> None:
         try:
-            check(asked_by)
+            row = check(asked_by)
+            if row:
+                log.info("storage_checked", asked_by=asked_by, **facts_of(row))
         except DatabaseFault as error:
             log.warning("storage_check_failed", error=type(error).__name__)
         finally:

@@ -111,7 +111,7 @@ def test_check_aside_survives_a_database_that_is_gone(
 @pytest.mark.usefixtures("_aside_ends")
 def test_check_aside_returns_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
-    monkeypatch.setattr(monitor, "check", lambda _: end.wait(60))
+    monkeypatch.setattr(monitor, "check", lambda _: end.wait(60) and None)
     thread = monitor.check_aside("page")
     assert thread.is_alive()
     end.set()
