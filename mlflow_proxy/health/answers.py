@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from django.db import Error as DatabaseFault
 
+from mlflow_proxy import conf
 from mlflow_proxy.exceptions import ProxyError, StoreRefusedError, StoreUnavailableError
 from mlflow_proxy.health.guide import GUIDES
 
@@ -78,14 +79,14 @@ def elapsed_ms(started: float) -> float:
 
 
 def named(error: ProxyError | DatabaseFault) -> tuple[str, str, str]:
-    """Return reason, detail and hint of a fault."""
+    """Return reason, detail and hint of a fault; its own sentence is for callers."""
     if isinstance(error, DatabaseFault):
         return "DATABASE_UNAVAILABLE", type(error).__name__, "See DATABASE_URL and the database's log."
     if isinstance(error, StoreRefusedError | StoreUnavailableError):
         hint = error.hint or "See whether the store at HOKUSAI_ARTIFACT_DESTINATION can be reached from here."
-        return error.reason, str(error), hint
+        return error.reason, conf.artifact_destination(), hint
     hint = UPSTREAM_HINTS.get(error.reason, "See whether MLflow runs at MLFLOW_SERVER_URL, and its log.")
-    return error.reason, str(error), hint
+    return error.reason, conf.upstream().netloc, hint
 
 
 UPSTREAM_HINTS = {

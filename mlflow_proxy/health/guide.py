@@ -165,3 +165,27 @@ GUIDES: dict[str, Guide] = {
         "S3 refuses requests whose time differs by more than 15 minutes, and signed addresses end early.",
     ),
 }
+
+# How a page that shows all of them is divided.
+CHAPTERS: dict[str, tuple[str, ...]] = {
+    "The portal": ("artifacts_enabled", "artifact_destination", "database", "clock_database"),
+    "MLflow": ("mlflow", "mlflow_layout", "mlflow_artifacts", "mlflow_store", "artifact_root", "experiment_locations"),
+    "The artifact store": (
+        "artifact_store",
+        "artifact_write",
+        "artifact_read",
+        "artifact_range",
+        "artifact_multipart",
+        "artifact_delete",
+        "same_destination",
+    ),
+    "The bucket": (
+        "store_credentials",
+        "bucket_versioning",
+        "bucket_encryption",
+        "bucket_public_access",
+        "bucket_tls_only",
+        "bucket_lifecycle",
+        "clock_store",
+    ),
+}

@@ -109,9 +109,26 @@ def test_check_aside_survives_a_database_that_is_gone(
 
 
 @pytest.mark.usefixtures("_aside_ends")
-def test_check_aside_returns_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_aside_returns_although_the_check_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
-    monkeypatch.setattr(monitor, "check", lambda _: end.wait(60) and None)
+    monkeypatch.setattr(monitor, "MOMENT", 0.1)
+    monkeypatch.setattr(monitor, "check", lambda *_: end.wait(60) and None)
     thread = monitor.check_aside("page")
     assert thread.is_alive()
+    end.set()
+
+
+@pytest.mark.usefixtures("_aside_ends")
+def test_check_aside_returns_when_the_check_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, seen = threading.Event(), []
+
+    def check(asked_by: str, on_begin: Callable[[], None]) -> None:
+        seen.append(asked_by)
+        on_begin()
+        end.wait(60)
+
+    monkeypatch.setattr(monitor, "MOMENT", 60)
+    monkeypatch.setattr(monitor, "check", check)
+    thread = monitor.check_aside("page")
+    assert (seen, thread.is_alive()) == (["page"], True)
     end.set()
