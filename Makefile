@@ -12,7 +12,7 @@ PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.installed .venv-mlflow/.installed ## Start MLflow and the portal on this machine; Ctrl-C stops both
+run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker on this machine; Ctrl-C stops them
 	@exec $(BIN)/python -m hokusai_portal.stack
 
 test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included

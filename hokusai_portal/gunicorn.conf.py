@@ -59,13 +59,13 @@ def post_worker_init(worker: Worker) -> None:
     """Say in the log, once MLflow is up, whether it is one that the portal knows."""
     from mlflow_proxy import conf  # noqa: PLC0415
     from mlflow_proxy.artifacts import stores  # noqa: PLC0415
-    from mlflow_proxy.health import probes  # noqa: PLC0415
+    from mlflow_proxy.health import readiness  # noqa: PLC0415
 
     if conf.is_direct():
         # boto3 takes a second to load: here, and not at the first caller's expense.
         stores.current()
     if worker.age == 1:
-        probes.verify_layout_when_up()
+        readiness.verify_layout_when_up()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
