@@ -40,6 +40,8 @@ SHARES = {"bucket": 5, "folder": 2, "forwarding": 3}
 LARGEST = 12 * MIB
 # A worker that is killed just after a caller has left takes that caller's upload with it.
 GRACE = 3
+# How long the portal has to clean up behind a batch.
+SETTLING = 20
 COLUMNS = ("absent", "old", "new", "partial")
 
 
@@ -114,7 +116,7 @@ class Engine:
         for _, some in itertools.groupby(sorted(trials, key=_is_violent), _is_violent):
             with ThreadPoolExecutor(self._clients) as pool:
                 done = list(pool.map(self.try_one, some))
-            eventually(lambda done=done: not any(self.orphans(done).values()), patience=20)  # type: ignore[misc]
+            eventually(lambda done=done: not any(self.orphans(done).values()), patience=SETTLING)  # type: ignore[misc]
             for name, count in self.orphans(done).items():
                 if count:
                     # Nobody knows whose they are: the first says it for all.
