@@ -113,6 +113,8 @@ class Usage(models.Model):
     objects = UsageQuerySet.as_manager()
 
     class Meta:
+        # No screen of its own: seen by whoever may see the service or key.
+        default_permissions = ()
         verbose_name_plural = "usage"
         constraints = (models.UniqueConstraint(name="usage_kind_once", fields=KIND),)
         indexes = (models.Index(fields=["key_id", "begins_at"]),)
@@ -145,6 +147,7 @@ class ClientVersion(models.Model):
     objects = ClientVersionQuerySet.as_manager()
 
     class Meta:
+        default_permissions = ()
         constraints = (models.UniqueConstraint(name="client_version_once", fields=CLIENT),)
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ("calls", models.BigIntegerField()),
             ],
             options={
+                "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("day", "service_id", "key_id", "product", "version"), name="client_version_once"
@@ -55,6 +56,7 @@ class Migration(migrations.Migration):
                 ("over_5_min", models.BigIntegerField()),
             ],
             options={
+                "default_permissions": (),
                 "verbose_name_plural": "usage",
                 "indexes": [models.Index(fields=["key_id", "begins_at"], name="apikeys_usa_key_id_5340fa_idx")],
                 "constraints": [
