@@ -32,12 +32,6 @@ ENDS_AT = time.monotonic() + SECONDS
 TABLES: list[str] = []
 
 
-def skip_when_over() -> None:
-    """Skip what a bounded run has no time for any more."""
-    if time.monotonic() > ENDS_AT:
-        pytest.skip(f"SOAK_SECONDS={SECONDS:.0f} are over")
-
-
 class Numbered(Protocol):
     @property
     def number(self) -> int: ...
