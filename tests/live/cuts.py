@@ -23,7 +23,7 @@ from tests.live.client import run_client
 from tests.live.faulty import Rule
 from tests.live.grounds import MIB, Content, Ground
 
-COLUMNS = ("error", "503", "whole", "resumed", "short")
+COLUMNS = ("error", "502", "503", "whole", "resumed", "short")
 GROUNDS = ("bucket", "forwarding", "forwarding to s3")
 # The heads of all of these servers are longer, so that every cut is met.
 SHORTEST_HEAD = 100

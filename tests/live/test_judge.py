@@ -133,6 +133,11 @@ class Engine(soak.Engine):
         """These servers have no command to sweep with."""
 
 
+def store_what_another_sent(request: Request, file: Path) -> None:
+    file.write_bytes(b"?" * len(b"".join(request.body())))
+    request.answer(200)
+
+
 def complaints(ground: Ground, fault: str) -> set[str]:
     engine = Engine({"folder": ground})
     trials = [Trial(number, "folder", fault, 300_000, number % 2 == 0, False, number * 7) for number in range(4)]
@@ -144,6 +149,8 @@ def complaints(ground: Ground, fault: str) -> set[str]:
     [
         (store_as_it_comes, "client leaves", "a part of the bytes, or others, are visible"),
         (store_as_it_comes, "client sends less", "an upload that must not arrive is there"),
+        (store_what_another_sent, "nothing", "a part of the bytes, or others, are visible"),
+        (store_what_another_sent, "nothing, fetched again", "a part of the bytes, or others, are visible"),
         (store_nothing, "nothing", "200 for an upload that is not there"),
         (remove_first, "nothing", "what was there before is gone"),
         (refuse, "nothing", "refused although nothing was wrong"),

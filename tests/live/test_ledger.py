@@ -12,13 +12,15 @@ from tests.live.trials import Trial
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {"FOLDER": tmp_path, "SEED": 0, "ONLY": [], "ENDS_AT": float("inf"), "TABLES": []}
+    facts = {"FOLDER": tmp_path, "SEED": 0, "ONLY": [], "ENDS_AT": float("inf"), "TABLES": [], "NAMES": ("name", "b")}
     for name, value in facts.items():
         monkeypatch.setattr(ledger, name, value)
 
 
-def opened(count: int = 4) -> Ledger:
-    return Ledger("name", count, test="test", columns=("new",))
+def opened(count: int = 4, *, name: str = "name") -> Ledger:
+    """Open a record as a run of its own does."""
+    ledger._forget_a_whole_soak.cache_clear()
+    return Ledger(name, count, test="test", columns=("new",))
 
 
 def line(number: int, complaint: str = "") -> dict[str, Any]:
@@ -49,12 +51,22 @@ def test_record_passes_over_half_a_line() -> None:
     assert numbers(opened()) == [2, 3]
 
 
-def test_record_of_a_whole_run_begins_anew() -> None:
-    first = opened()
+def test_records_of_a_whole_soak_begin_anew() -> None:
+    first, other = opened(), opened(1, name="b")
     first.keep(map(line, range(4)))
+    other.keep([line(0)])
     second = opened()
     assert second.seed != first.seed
     assert numbers(second) == [0, 1, 2, 3]
+
+
+def test_whole_record_stays_while_another_is_not_whole() -> None:
+    first, _ = opened(), opened(1, name="b")
+    first.keep(map(line, range(4)))
+    second = opened()
+    assert (second.seed, numbers(second)) == (first.seed, [])
+    second.conclude()
+    assert "4 of 4, 0 of them in this run" in ledger.TABLES[0]
 
 
 @pytest.mark.parametrize("change", [{"SEED": 7}, {}], ids=["seed", "count"])
