@@ -19,7 +19,8 @@ from mlflow_proxy.health import diagnostics, monitor, report
 from mlflow_proxy.models import StorageCheck
 
 PERMISSION = "mlflow_proxy.view_storagecheck"
-MEDIA = Media(css={"all": ["hokusai_portal/health.css"]}, js=[Script("hokusai_portal/health.js", defer=True)])
+SCRIPTS: list[Any] = [Script("hokusai_portal/health.js", defer=True)]
+MEDIA = Media(css={"all": ["hokusai_portal/health.css"]}, js=SCRIPTS)
 
 # Django's classes take parameters for the type checker alone.
 if TYPE_CHECKING:
