@@ -19,8 +19,8 @@ from mlflow_proxy.health import diagnostics, monitor, report
 from mlflow_proxy.models import StorageCheck
 
 PERMISSION = "mlflow_proxy.view_storagecheck"
-SCRIPT: Any = Script("hokusai_portal/health.js", defer=True)
-MEDIA = Media(css={"all": ["hokusai_portal/health.css"]}, js=[SCRIPT])
+SCRIPTS: list[Any] = [Script("hokusai_portal/health.js", defer=True)]
+MEDIA = Media(css={"all": ["hokusai_portal/health.css"]}, js=SCRIPTS)
 
 # Django's classes take parameters for the type checker alone.
 if TYPE_CHECKING:
