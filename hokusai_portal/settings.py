@@ -74,6 +74,8 @@ TEMPLATES = [
 _sqlite_url = f"sqlite:///{env.DATA_DIR / 'portal.sqlite3'}"
 _database = dj_database_url.parse(env.DATABASE_URL or _sqlite_url)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # A file has no limit of connections that idle ones could use up, and opening it costs more than the query.
+    _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
