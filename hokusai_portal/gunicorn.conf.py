@@ -47,6 +47,13 @@ def on_starting(server: Arbiter) -> None:
             connection.close_pool()
 
 
+def when_ready(server: Arbiter) -> None:
+    """Forget what an earlier server has counted: the port is ours now, so it is not one that still runs."""
+    del server
+    for file in env.METRICS_DIR.iterdir():
+        file.unlink()
+
+
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Give the worker files of its own to count into."""
     del server
