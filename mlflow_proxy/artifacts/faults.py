@@ -56,11 +56,19 @@ ABSENT = {
     "NoSuchPublicAccessBlockConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError",
 }
+# What a caller is to blame for who sent the parts; the portal's own parts are nobody's mistake.
+ABOUT_PARTS = {"NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"}
 _CREDENTIALS_ABSENT = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
 )
+
+
+class PartsLostError(BotoCoreError):  # type: ignore[misc]  # botocore carries no types
+    """The store no longer knows an upload or its parts: swept, or made one by a call whose answer was lost."""
+
+    fmt = "The store does not know the parts of this upload any more."
 
 
 def status_of(error: ClientError) -> int:

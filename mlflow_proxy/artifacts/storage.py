@@ -190,9 +190,11 @@ class BucketStore:
                 ChecksumType="FULL_OBJECT",
                 ChecksumCRC32=_base64(crc),
             )
-        except BaseException:
+        except BaseException as error:
             convoy.halt()
             self._abort(upload)
+            if isinstance(error, ClientError) and faults.code_of(error) in faults.ABOUT_PARTS:
+                raise faults.PartsLostError() from None
             raise
         if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
             # A store that knows the sum and did not compare it: what it made of the parts must not stay.
