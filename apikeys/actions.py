@@ -23,6 +23,7 @@ ActionRefusedError = rules.ActionRefusedError
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
 INHERITED = ("service", "name", "note", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 DEFAULT_GRACE = datetime.timedelta(hours=24)
+EXPIRY_NOTICED = "api_key_expiry_noticed"
 
 
 class AlreadyRevokedError(ActionRefusedError):
@@ -299,6 +300,13 @@ def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Servic
     after = {"presigned_urls": is_on}
     _record_of_service("service_presigning_set", service, actor, before=before, after=after)
     return service
+
+
+@transaction.atomic
+def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Actor) -> None:
+    """Note that a key's end within so many days was told, and whether somebody was mailed."""
+    facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
+    _record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
 
 
 def _refuse_unusable(key: ApiKey) -> None:

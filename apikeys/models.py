@@ -12,6 +12,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apikeys import keys, statuses
+from apikeys.rollups import ClientVersion, Usage
+
+__all__ = ["DEFAULT_SERVICE", "ApiKey", "AuditEvent", "ClientVersion", "Service", "Usage", "database_now"]
 
 DEFAULT_SERVICE = "platform"
 SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"

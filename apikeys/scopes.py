@@ -18,7 +18,7 @@ DESCRIPTIONS = MappingProxyType(
         "artifact:delete": "delete files",
         "key:read": "see the keys of the own service",
         "key:write": "issue, rotate and revoke keys of the own service",
-        "storage:read": "see the health of artifact storage in detail",
+        "storage:read": "see the health of artifact storage in detail, and read the metrics",
         "audit:read": "read the audit trail",
     }
 )

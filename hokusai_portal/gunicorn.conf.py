@@ -8,7 +8,7 @@ from hokusai_portal import env, log_config
 
 wsgi_app = "hokusai_portal.wsgi:application"
 bind = f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"
-worker_class = "gthread"
+worker_class = "hokusai_portal.workers.PortalWorker"
 workers = env.WEB_WORKERS
 threads = env.WEB_THREADS
 # Longer than a load balancer's own idle time, so that it never sends into a closing connection.
@@ -36,6 +36,7 @@ def on_starting(server: Arbiter) -> None:
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415
 
+    env.use_metrics_folder()
     env.use_settings()
     django.setup()
     call_command("check", fail_level="ERROR", verbosity=0, stdout=io.StringIO())
@@ -46,17 +47,25 @@ def on_starting(server: Arbiter) -> None:
             connection.close_pool()
 
 
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """Give the worker files of its own to count into."""
+    del server
+    from mlflow_proxy import metrics  # noqa: PLC0415
+
+    metrics.reserve(env.METRICS_DIR, worker.pid)
+
+
 def post_worker_init(worker: Worker) -> None:
     """Say in the log, once MLflow is up, whether it is one that the portal knows."""
     from mlflow_proxy import conf  # noqa: PLC0415
     from mlflow_proxy.artifacts import stores  # noqa: PLC0415
-    from mlflow_proxy.health import probes  # noqa: PLC0415
+    from mlflow_proxy.health import readiness  # noqa: PLC0415
 
     if conf.is_direct():
         # boto3 takes a second to load: here, and not at the first caller's expense.
         stores.current()
     if worker.age == 1:
-        probes.verify_layout_when_up()
+        readiness.verify_layout_when_up()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
@@ -65,3 +74,11 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from apikeys import usage  # noqa: PLC0415
 
     usage.flush()
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """Keep what a worker has counted, and forget what it was doing."""
+    del server
+    from mlflow_proxy import metrics  # noqa: PLC0415
+
+    metrics.forget(env.METRICS_DIR, worker.pid)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from hokusai_portal import views
+from hokusai_portal import scrape, views
 
 handler400 = "hokusai_portal.views.bad_request"
 handler403 = "hokusai_portal.views.permission_denied"
@@ -16,6 +16,8 @@ urlpatterns = [
     path("live", views.live, name="live"),
     path("ready", views.ready, name="ready"),
     path("api/health/mlflow", views.mlflow_health, name="mlflow-health"),
+    path("metrics", scrape.MetricsView.as_view(), name="metrics"),
+    path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),
     path("", include("mlflow_proxy.urls")),

@@ -96,12 +96,26 @@ def check_document(document: dict[str, Any], route: Route, workspace: str | None
         source = _text(fields.get("source"))
         paths.refuse_foreign_source(source)
         _check_workspace(source, workspace)
+    elif route.resource == "workspace":
+        _check_workspace_root(fields)
     elif route.resource == "trace" and route.method != "GET":
         # The tag says where get-trace-artifact reads: MLflow sets it, nobody else.
         for name, location in _trace_locations(document):
             if name == TRACE_ARCHIVE_TAG:
                 raise LocationRefusedError(f"{name} is MLflow's own to set.")
             _check_location(location, workspace)
+            if location:
+                # Of all locations MLflow opens this one from the store's root, without its workspace.
+                workspaces.refuse_unrooted(_below_root(location), workspace)
+
+
+def _check_workspace_root(fields: dict[str, Any]) -> None:
+    archive = fields.get("trace_archival_config")
+    if fields.get("default_artifact_root") or (isinstance(archive, dict) and archive.get("location")):
+        raise LocationRefusedError(
+            "A workspace keeps its artifacts and traces where MLflow lays them out: leave default_artifact_root and "
+            "trace_archival_config.location out."
+        )
 
 
 def _check_location(location: str, workspace: str | None) -> None:
@@ -111,7 +125,11 @@ def _check_location(location: str, workspace: str | None) -> None:
 
 def _check_workspace(uri: str, workspace: str | None) -> None:
     if uri.startswith(paths.SERVED_SCHEME):
-        workspaces.refuse_foreign_prefix(uri.removeprefix(paths.SERVED_SCHEME).split("/"), workspace)
+        workspaces.refuse_foreign_prefix(_below_root(uri), workspace)
+
+
+def _below_root(uri: str) -> tuple[str, ...]:
+    return tuple(uri.removeprefix(paths.SERVED_SCHEME).split("/"))
 
 
 def check_spans(plain: bytes, kind: str) -> None:

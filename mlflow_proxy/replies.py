@@ -13,6 +13,7 @@ from mlflow_proxy.routes import Route
 
 log = structlog.get_logger(__name__)
 
+_JSON = {"Content-Type": "application/json"} | headers.HARDENING
 MAXIMUM_ERROR_BYTES = 64 * 1024
 MAXIMUM_SERVER_INFO_BYTES = 64 * 1024
 NOT_MODIFIED = 304
@@ -59,7 +60,10 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bo
     except BaseException:
         upstream.discard(response)
         raise
-    reply = StreamingHttpResponse(upstream.Body(response), status=response.status)
+    # What fits into one piece is read whole: it needs no stream, and a cut is still an error that can be explained.
+    is_small = int(told.get("Content-Length", upstream.PIECE + 1)) <= upstream.PIECE
+    carrier = HttpResponse if is_small else StreamingHttpResponse
+    reply = carrier(upstream.Body(response), status=response.status)
     # Django fills in text/html where MLflow said nothing.
     del reply["Content-Type"]
     for name, value in told.items():
@@ -67,10 +71,19 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bo
     return reply
 
 
-def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> HttpResponse:
+class ErrorReply(HttpResponse):
+    """A refusal or fault; ``reason`` is what it is counted by, which may be more than the caller is told."""
+
+    reason = ""
+
+
+def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> ErrorReply:
     """Return MLflow's error JSON with the portal's own words beside it."""
     document = {"error_code": error_code, "reason": reason, "message": message, "detail": message}
-    return json_reply(document | facts | {"request_id": request_id()}, status)
+    document |= facts | {"request_id": request_id()}
+    reply = ErrorReply(json.dumps(document), status=status, headers=_JSON)
+    reply.reason = reason
+    return reply
 
 
 def request_id() -> str:
@@ -129,10 +142,8 @@ def _message(document: dict[str, Any]) -> str:
     return str(told)
 
 
-def json_reply(document: dict[str, Any], status: int = 200) -> HttpResponse:
-    return HttpResponse(
-        json.dumps(document), status=status, headers={"Content-Type": "application/json"} | headers.HARDENING
-    )
+def json_reply(document: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(json.dumps(document), headers=_JSON)
 
 
 def _parse_object(raw: bytes) -> dict[str, Any]:

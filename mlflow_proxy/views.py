@@ -3,63 +3,39 @@
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-import structlog
-from django.db import Error as DatabaseFault
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from apikeys import pacing, throttling
 from apikeys.actions import Actor
 from apikeys.authentication import ApiKeyAuthentication, client_address, refuse_ended
-from apikeys.exceptions import PaceError
-from apikeys.keys import UnknownPepperError
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
-from mlflow_proxy import conf, headers, inflation, parameters, replies, routes, targets, upstream, workspaces
+from apikeys.views import CountedView
+from mlflow_proxy import conf, headers, intake, parameters, refusals, replies, routes, targets, upstream, workspaces
 from mlflow_proxy.artifacts import handouts, protocol
 from mlflow_proxy.artifacts.calls import Call
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import (
     AmbiguousTargetError,
     ArtifactsDisabledError,
-    BodyRefusedError,
-    CodingRefusedError,
-    DatabaseUnavailableError,
-    ForbiddenError,
     LoopDetectedError,
-    MethodRefusedError,
-    PaceExceededError,
     ProxyError,
-    RangeRefusedError,
     RouteUnknownError,
-    UnauthenticatedError,
-    UpstreamRejectedError,
 )
 from mlflow_proxy.negotiation import PassThroughNegotiation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from apikeys.models import ApiKey, Service
-
-log = structlog.get_logger(__name__)
 
 LONG_UPLOAD_SECONDS = 1.0
 
-MEANINGS: tuple[tuple[type[APIException], type[ProxyError]], ...] = (
-    (AuthenticationFailed, UnauthenticatedError),
-    (PermissionDenied, ForbiddenError),
-    (PaceError, PaceExceededError),
-    (MethodNotAllowed, MethodRefusedError),
-)
 
-
-class MlflowProxyView(APIView):
+class MlflowProxyView(CountedView):
     """Hand a permitted call to MLflow and its answer back, streaming both ways."""
 
     authentication_classes = (ApiKeyAuthentication,)
@@ -70,17 +46,15 @@ class MlflowProxyView(APIView):
     parser_classes = ()
     http_method_names = ("get", "head", "post", "put", "patch", "delete")
 
+    # Until its route is known, a call is of no kind.
+    traffic = "none"
     target: targets.RequestTarget
     route: routes.Route
     required_scope: str | None = None
     operation = ""
     workspace: str | None = None
+    body: RequestBody | None = None
     pace: pacing.Verdict | None = None
-
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().setup(request, *args, **kwargs)
-        # What ends with the response, which may long outlive this method when bytes stream.
-        self.on_close: list[Callable[[], None]] = []
 
     def initial(self, request: Request, *args: Any, mount: str = "", **kwargs: Any) -> None:
         """Desks 1 to 4. Identity comes first: without a key every path is the same 401."""
@@ -94,7 +68,7 @@ class MlflowProxyView(APIView):
             raise MethodNotAllowed(request.method or "")
         self.target = targets.parse(raw_target(request), mount)
         self.route = routes.find(request.method or "", self.target.segments)
-        self.required_scope, self.operation = self.route.scope, self.route.operation
+        self.traffic, self.required_scope, self.operation = self.route.traffic, self.route.scope, self.route.operation
         self.check_permissions(request)
         self.workspace = self.choose_workspace(request)
         parameters.check_target(self.target, self.route, self.workspace)
@@ -116,7 +90,10 @@ class MlflowProxyView(APIView):
             request_id=replies.request_id(),
             workspace=self.workspace,
         )
-        body = self._outbound_body(request, sent)
+        self.body = RequestBody.of(request.META)
+        body = intake.take(request, self.body, route, self.workspace)
+        if isinstance(body, RequestBody) and body.length is not None:
+            sent["Content-Length"] = str(body.length)
         close_old_connections()
         if route.is_artifact and (reply := protocol.answer(self._as_call(request, sent, body))) is not None:
             return reply
@@ -129,9 +106,11 @@ class MlflowProxyView(APIView):
     get = head = post = put = patch = delete = journey
 
     def choose_workspace(self, request: Request) -> str | None:
-        if not conf.has_workspaces():
-            return None
         service: Service = request.user  # type: ignore[assignment]
+        if not conf.has_workspaces():
+            workspaces.refuse_pinned(service.workspaces)
+            return None
+        workspaces.refuse_management(service.workspaces, self.route, self.target.segments)
         return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
 
     def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:
@@ -156,52 +135,22 @@ class MlflowProxyView(APIView):
             before_commit=refuse_ended_key,
         )
 
-    def _outbound_body(self, request: Request, sent: dict[str, str]) -> bytes | RequestBody | None:
-        body = RequestBody.of(request.META)
-        if (connection := request.META.get("gunicorn.socket")) is not None:
-            # Else a caller who goes silent in the middle would hold its thread for ever.
-            connection.settimeout(conf.transfer_timeout())
-        if request.method in {"GET", "HEAD"}:
-            # MLflow reads parameters from it, which nobody upstream of MLflow has looked at.
-            if not body.is_absent:
-                raise BodyRefusedError(f"{request.method} carries no body here. Use the query.")
-            return None
-        coding = request.headers.get("Content-Encoding", "")
-        if self.route.traffic == "stream":
-            raw = body.read_whole(conf.max_json_bytes())
-            plain = inflation.inflate(raw, coding, conf.max_json_bytes())
-            parameters.check_spans(plain, request.headers.get("Content-Type", ""))
-            return raw
-        if self.route.traffic == "metadata":
-            if coding:
-                raise CodingRefusedError("This operation reads no compressed body.")
-            # MLflow's bridge reads a chunked body as empty: it gets the whole, with its length.
-            raw = body.read_whole(conf.max_json_bytes())
-            if raw and self.route.reads_json:
-                parameters.check_document(parameters.parse_json(raw), self.route, self.workspace)
-            return raw or None
-        if body.length is not None:
-            sent["Content-Length"] = str(body.length)
-        return body
-
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
-        """Map every error once, to MLflow's JSON; never HTML, never a traceback."""
-        reply = render_error(exc)
+        reply = refusals.render(exc)
         if isinstance(exc, AuthenticationFailed):
             reply["WWW-Authenticate"] = self.get_authenticate_header(self.request) or "Bearer"
         if isinstance(exc, MethodNotAllowed):
             reply["Allow"] = ", ".join(self.allowed_methods)
-        if isinstance(exc, RangeRefusedError) and exc.size is not None:
-            reply["Content-Range"] = f"bytes */{exc.size}"
         return reply
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in throttling.headers(self.pace).items() if self.pace else ():
             response[name] = value
-        # Django closes these with the response, also when the caller leaves in the middle.
-        response._resource_closers += self.on_close  # noqa: SLF001
         return response
+
+    def received(self) -> int:
+        return self.body.received if self.body else 0
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -214,42 +163,6 @@ def raw_target(request: Request | HttpRequest) -> str:
     if not raw:
         raise ProxyError("This server does not hand on the raw request target. Run the portal under gunicorn.")
     return raw
-
-
-def render_error(exc: Exception) -> HttpResponse:
-    """Return the JSON reply for any exception of the proxy paths; logs what is not the caller's to know."""
-    fault = as_proxy_error(exc)
-    log.warning("request_refused", reason=fault.reason, status=fault.status)
-    facts = dict(getattr(exc, "facts", {}))
-    if isinstance(fault, ArtifactsDisabledError):
-        # The field that the predecessor's callers look for.
-        facts["error"] = fault.reason
-    reply = replies.error_body(fault.status, fault.error_code, fault.reason, str(fault), **facts)
-    if fault.retry_after is not None:
-        reply["Retry-After"] = str(fault.retry_after)
-    return reply
-
-
-def as_proxy_error(exc: Exception) -> ProxyError:
-    """Return what an exception means to the caller: the one place where DRF's and Django's words become ours."""
-    if isinstance(exc, ProxyError):
-        return exc
-    for theirs, ours in MEANINGS:
-        if isinstance(exc, theirs):
-            # Why a credential was refused is for the log alone.
-            reason = "" if ours is UnauthenticatedError else getattr(exc, "reason", "")
-            fault = ours(str(exc.detail), reason=reason)
-            fault.retry_after = getattr(exc, "wait", None)
-            return fault
-    if isinstance(exc, DatabaseFault):
-        # Unknown is not unauthorised: a 401 here would send people to ask for new keys.
-        log.error("database_unavailable", error=type(exc).__name__)
-        return DatabaseUnavailableError()
-    if isinstance(exc, UnknownPepperError):
-        log.error("pepper_missing", hint=f"{exc}: put it back into HOKUSAI_KEY_PEPPERS, or revoke its keys")
-        return UpstreamRejectedError(reason="PEPPER_MISSING")
-    log.error("request_failed", exc_info=exc)
-    return ProxyError()
 
 
 def proxy_root(request: HttpRequest, mount: str) -> HttpResponseBase:

@@ -67,6 +67,7 @@ def _no_leftovers(monkeypatch):
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()
+    usage._tally.take()
     structlog.contextvars.clear_contextvars()
 
 

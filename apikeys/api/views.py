@@ -6,11 +6,11 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
 from apikeys.permissions import IsExpectedService, IsFromAllowedAddress
+from apikeys.views import CountedView
 
 
 class KeyInQuestion(ApiKeyAuthentication):
@@ -25,7 +25,7 @@ class KeyInQuestion(ApiKeyAuthentication):
         return {"X-Api-Key": key}
 
 
-class ValidateKeyView(APIView):
+class ValidateKeyView(CountedView):
     """``{service_id, api_key?}`` to the key's facts; 401 for a bad key, 403 for a good key of another service."""
 
     authentication_classes = (KeyInQuestion,)

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apikeys", "0003_presigned_urls"),
+        ("apikeys", "0004_usage"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -13,8 +13,17 @@ from typing import BinaryIO
 
 import structlog
 
+from mlflow_proxy import metrics
 from mlflow_proxy.artifacts import ranges
-from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
+from mlflow_proxy.artifacts.stores import (
+    CANARY,
+    CANARY_PREFIX,
+    Conditions,
+    Download,
+    Entry,
+    Leftover,
+    refuse_difference,
+)
 from mlflow_proxy.exceptions import (
     ArtifactMissingError,
     IsFolderError,
@@ -46,8 +55,9 @@ class FolderStore:
                 found = list(os.scandir(self._inside(path)))
             except (FileNotFoundError, NotADirectoryError):
                 return []
-            entries = [entry for entry in map(_entry, found) if entry is not None and entry.name != DRAFTS]
-        return sorted(entries, key=lambda entry: entry.name)
+            entries = [entry for entry in map(_entry, found) if entry is not None]
+        shown = (entry for entry in entries if path or not _is_own(entry.name))
+        return sorted(shown, key=lambda entry: entry.name)
 
     def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
         with _named_errors("read"):
@@ -171,6 +181,10 @@ def _answer(file: BinaryIO, conditions: Conditions, *, is_head: bool) -> Downloa
     return Download(206, length, etag, modified_at, pieces, f"bytes {first}-{last}/{size}")
 
 
+def _is_own(name: str) -> bool:
+    return name == DRAFTS or name.startswith(CANARY_PREFIX)
+
+
 def _entry(found: os.DirEntry[str]) -> Entry | None:
     """Return what was found, None for a link that leads nowhere or what has gone meanwhile: neither is an artifact."""
     try:
@@ -219,6 +233,7 @@ def _named_errors(doing: str) -> Iterator[None]:
             doing=doing,
             error=os.strerror(error.errno or 0),
         )
+        metrics.count_store_fault(reason or "STORE_UNAVAILABLE")
         if reason:
             hint = (
                 "Make room on the file system of HOKUSAI_ARTIFACT_DESTINATION."

@@ -15,7 +15,7 @@ from django.utils.http import content_disposition_header
 
 from apikeys import actions
 from apikeys.models import ApiKey
-from mlflow_proxy import conf, headers, parameters, replies
+from mlflow_proxy import conf, headers, metrics, parameters, replies
 from mlflow_proxy.artifacts import paths, stores
 from mlflow_proxy.artifacts.calls import Call
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyRefusedError, UnsupportedError
@@ -40,6 +40,7 @@ def create_upload(call: Call) -> HttpResponse:
     _record(call, "PUT", path, PART_SECONDS, parts=count)
     upload_id = signer.begin(path)
     urls = signer.sign_parts(path, upload_id, count, seconds=PART_SECONDS)
+    metrics.count_presigned("PUT", len(urls))
     credentials = [{"url": url, "part_number": number, "headers": {}} for number, url in enumerate(urls, start=1)]
     return replies.json_reply({"upload_id": _seal(call, path, upload_id), "credentials": credentials})
 
@@ -94,6 +95,7 @@ def _sign(call: Call, signer: stores.Signer, path: str) -> stores.SignedDownload
     disposition = content_disposition_header(True, PurePosixPath(path).name) or "attachment"
     found = signer.sign_download(path, disposition=disposition, seconds=DOWNLOAD_SECONDS)
     _record(call, "GET", path, DOWNLOAD_SECONDS)
+    metrics.count_presigned("GET", 1)
     return found
 
 

@@ -9,28 +9,40 @@ from mlflow_proxy import conf, headers, upstream
 from mlflow_proxy.artifacts import paths
 from mlflow_proxy.exceptions import UpstreamGarbledError
 
+RUN_SCHEME = "runs:/"
 MAXIMUM_BYTES = 4 * 1024**2
 _LOOKUP_HEADERS = ("Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID", headers.HOP_HEADER)
 
 
 def of_run(query: Mapping[str, str], sent: Mapping[str, str]) -> str | None:
     """Return the path below the artifact root that ``get-artifact`` means, None where MLflow must answer itself."""
-    run_id = query.get("run_id") or query.get("run_uuid") or ""
-    found = _ask(f"/api/2.0/mlflow/runs/get?{urlencode({'run_id': run_id})}", sent)
-    return _below(_text_at(found, "run", "info", "artifact_uri"), query.get("path"))
+    return _below(_root_of_run(query.get("run_id") or query.get("run_uuid") or "", sent), query.get("path"))
 
 
 def of_model_version(query: Mapping[str, str], sent: Mapping[str, str]) -> str | None:
     """Return the path that ``model-versions/get-artifact`` means, or None."""
     asked = urlencode({name: query.get(name, "") for name in ("name", "version")})
     found = _ask(f"/api/2.0/mlflow/model-versions/get-download-uri?{asked}", sent)
-    return _below(_text_at(found, "artifact_uri"), query.get("path"))
+    return _below(_resolved(_text_at(found, "artifact_uri"), sent), query.get("path"))
 
 
 def of_logged_model(model_id: str, query: Mapping[str, str], sent: Mapping[str, str]) -> str | None:
     """Return the path that ``logged-models/{model_id}/artifacts/files`` means, or None."""
     found = _ask(f"/api/2.0/mlflow/logged-models/{quote(model_id, safe='')}", sent)
     return _below(_text_at(found, "model", "info", "artifact_uri"), query.get("artifact_file_path"))
+
+
+def _root_of_run(run_id: str, sent: Mapping[str, str]) -> str:
+    found = _ask(f"/api/2.0/mlflow/runs/get?{urlencode({'run_id': run_id})}", sent)
+    return _text_at(found, "run", "info", "artifact_uri")
+
+
+def _resolved(uri: str, sent: Mapping[str, str]) -> str:
+    """Return where a version's files rest; MLflow's server cannot follow a source that names a run."""
+    if not uri.startswith(RUN_SCHEME):
+        return uri
+    run_id, _, below = uri.removeprefix(RUN_SCHEME).partition("/")
+    return f"{_root_of_run(run_id, sent)}/{below}"
 
 
 def _ask(target: str, sent: Mapping[str, str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """gunicorn's configuration: every name is one that gunicorn knows, and the doors a stranger could use are shut."""
 
+import os
 import runpy
 from types import SimpleNamespace
 
@@ -9,9 +10,18 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 from apikeys import usage
 from apikeys.models import ApiKey
 from hokusai_portal import env
+from mlflow_proxy import metrics
 
 PATH = env.BASE_DIR / "hokusai_portal" / "gunicorn.conf.py"
 IMPORTED = {"Arbiter", "Worker", "env", "log_config"}
+
+
+@pytest.fixture(autouse=True)
+def _own_metrics_folder(monkeypatch, tmp_path):
+    """The hooks name a folder to the library of metrics, for the rest of the process."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.setattr(env, "METRICS_DIR", tmp_path / "metrics")
+    monkeypatch.setattr(metrics, "_folder", None)
 
 
 @pytest.fixture
@@ -34,7 +44,7 @@ def test_gunicorn_every_name_is_a_setting(names):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("worker_class_str", "gthread"),
+        ("worker_class_str", "hokusai_portal.workers.PortalWorker"),
         ("control_socket_disable", True),
         ("forwarder_headers", []),
         ("header_map", "refuse"),
@@ -69,3 +79,31 @@ def test_gunicorn_worker_that_leaves_writes_last_uses(names, reader):
     usage.record(reader.row.pk, None, "last")
     names["worker_exit"](None, SimpleNamespace())
     assert ApiKey.objects.get().last_used_agent == "last"
+
+
+def test_gunicorn_start_empties_the_folder_of_counters(names, db):
+    env.METRICS_DIR.mkdir()
+    (env.METRICS_DIR / "counter_1.db").write_bytes(b"of an earlier run")
+    names["on_starting"](None)
+    assert list(env.METRICS_DIR.iterdir()) == []
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(env.METRICS_DIR)
+
+
+def test_gunicorn_start_in_a_folder_that_is_not_writable_says_so(names, db):
+    env.METRICS_DIR.parent.joinpath("metrics").write_text("a file where a folder is needed")
+    with pytest.raises(env.UnusableEnvironmentError, match="HOKUSAI_DATA_DIR: is not writable"):
+        names["on_starting"](None)
+
+
+def test_gunicorn_worker_counts_into_files_of_its_own(names):
+    env.METRICS_DIR.mkdir()
+    names["post_fork"](None, SimpleNamespace(pid=7))
+    assert {path.name for path in env.METRICS_DIR.iterdir()} == {"counter_7.db", "histogram_7.db"}
+
+
+def test_gunicorn_worker_that_ended_leaves_what_it_counted(names):
+    env.METRICS_DIR.mkdir()
+    for name in ("counter_7.db", "histogram_7.db", "gauge_livesum_7.db"):
+        (env.METRICS_DIR / name).touch()
+    names["child_exit"](None, SimpleNamespace(pid=7))
+    assert {path.name for path in env.METRICS_DIR.iterdir()} == {"counter_7.db", "histogram_7.db"}

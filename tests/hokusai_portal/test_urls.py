@@ -24,7 +24,7 @@ def example(route):
     """Return a path that the route matches: every parameter filled, every alternative taken."""
     path = re.sub(r"\(\?s\)|[\^$]|/\?$|\(\?:-artifacts\)\?", "", route.removesuffix("$"))
     path = path.replace("[23]", "2").replace("\\.", ".")
-    path = re.sub(r"\(\?P<\w+>((?:api|auth)[^)|]*)[^)]*\)", r"\1", path)
+    path = re.sub(r"\(\?P<\w+>((?:api|auth|mlflow)[^)|]*)[^)]*\)", r"\1", path)
     path = re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]+>", "1", path)
     return "/" + re.sub(r"(\[\\s\\S\]|\.)\+", "x", path)
 
@@ -75,9 +75,7 @@ def test_anonymous_everywhere_public_pages_are_read_alone(portal, db, route, met
     assert portal.generic(method, f"/{route}").status_code == 405
 
 
-@pytest.mark.parametrize(
-    "path", ["/.git/config", "/api", "/api/", "/metrics", "/api/schema/", "/api/docs/", "/mlflowx"]
-)
+@pytest.mark.parametrize("path", ["/.git/config", "/api", "/api/", "/api/schema/", "/api/docs/", "/mlflowx"])
 def test_address_outside_every_mount_is_a_cheap_404(portal, path, django_assert_num_queries, db):
     with django_assert_num_queries(0):
         response = portal.get(path)
@@ -100,6 +98,6 @@ def test_mount_shows_a_browser_a_page_without_asking_mlflow(portal, upstream, mo
 
 
 def test_names_can_be_reversed():
-    assert [reverse(name) for name in ("home", "health", "live", "ready", "mlflow-health", "admin:login")] == [
-        *("/", "/health", "/live", "/ready", "/api/health/mlflow", "/admin/login/")
-    ]
+    assert [
+        reverse(name) for name in ("home", "health", "live", "ready", "mlflow-health", "metrics", "admin:login")
+    ] == [*("/", "/health", "/live", "/ready", "/api/health/mlflow", "/metrics", "/admin/login/")]

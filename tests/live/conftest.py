@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.live import grounds as grounds_module
+from tests.live import ledger
+from tests.live.grounds import Ground
 from tests.live.processes import CLIENT_PYTHON, Program
 from tests.live.stack import BUCKET, PREFIX, ComponentMissingError, Database, Mlflow, Portal, Store
 
@@ -35,12 +38,12 @@ class Stack:
             self.database.start()
             local = self._mlflow("mlflow-local", str(self.folder / "local-artifacts"))
             self.local = self._portal("portal-local", local)
-            self.local_direct = self._twin(self.local, "portal-local-direct")
+            self.local_direct = self.direct_twin(self.local, "portal-local-direct")
             portals = [pool.submit(_start, self.local, self.local_direct)]
             store.result()
             remote = self._mlflow("mlflow-s3", f"s3://{BUCKET}/{PREFIX}", **self.store.environment())
             self.s3 = self._portal("portal-s3", remote)
-            self.s3_direct = self._twin(self.s3, "portal-s3-direct", **self.store.environment())
+            self.s3_direct = self.direct_twin(self.s3, "portal-s3-direct", **self.store.environment())
             portals.append(pool.submit(_start, self.s3, self.s3_direct))
             for portal in portals:
                 portal.result()
@@ -61,13 +64,15 @@ class Stack:
         self.running.append(portal)
         return portal
 
-    def _twin(self, portal: Portal, name: str, **more: str) -> Portal:
-        destination = portal.mlflow.destination
+    def twin(self, portal: Portal, name: str, **more: str) -> Portal:
+        """Return another portal before the same MLflow, with the same keys; the caller starts it."""
         database = portal.environment["DATABASE_URL"]
-        more |= {"HOKUSAI_ARTIFACT_DESTINATION": destination}
         twin = Portal(name, self.folder, mlflow=portal.mlflow, database=database, twin=portal, **more)
         self.running.append(twin)
         return twin
+
+    def direct_twin(self, portal: Portal, name: str, **more: str) -> Portal:
+        return self.twin(portal, name, HOKUSAI_ARTIFACT_DESTINATION=portal.mlflow.destination, **more)
 
     def tails(self) -> str:
         return "\n".join(program.tail() for program in (*self.running, self.store.program))
@@ -131,6 +136,13 @@ def s3_direct(stack: Stack) -> Portal:
     return stack.s3_direct
 
 
+@pytest.fixture(scope="session")
+def grounds(stack: Stack) -> Iterator[dict[str, Ground]]:
+    """Return where trials take place, by name."""
+    with grounds_module.opened(stack) as opened:
+        yield opened
+
+
 @pytest.fixture(params=["local", "s3", "local_direct", "s3_direct"])
 def portal(request: pytest.FixtureRequest, stack: Stack) -> Portal:
     """Return each of the portals."""
@@ -145,6 +157,13 @@ def _straight_requests() -> Iterator[None]:
         patch.setenv("NETRC", os.devnull)
         patch.setenv("NO_PROXY", "*")
         yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End the report of a soak with its tables."""
+    for table in ledger.TABLES:
+        terminalreporter.section("soak")
+        terminalreporter.write_line(table)
 
 
 @pytest.hookimpl(hookwrapper=True)

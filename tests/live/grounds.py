@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from botocore.exceptions import ClientError
@@ -22,6 +23,9 @@ from botocore.exceptions import ClientError
 from tests.live.faulty import FaultyProxy
 from tests.live.processes import ROOT
 from tests.live.stack import BUCKET, PREFIX, Portal, Store
+
+if TYPE_CHECKING:
+    from tests.live.conftest import Stack
 
 MIB = 1024**2
 # Issues and revokes keys as the commands do, without a new process for each.
@@ -182,16 +186,54 @@ class Ground:
     clerk: Clerk
     is_direct: bool
     proxy: FaultyProxy | None = None
-    # When workers were killed, and since when and until when each trial was under way.
+    # When workers were killed.
     kills: list[float] = field(default_factory=list)
 
     def kill(self, worker: int, number: int = signal.SIGKILL) -> None:
         if worker in self.portal.workers:
-            self.kills.append(time.monotonic())
+            if number == signal.SIGKILL:
+                self.kills.append(time.monotonic())
             os.kill(worker, number)
-
-    def has_killed(self, since: float) -> bool:
-        return any(moment >= since for moment in self.kills)
 
     def sweep(self) -> Any:
         return self.portal.manage("sweep_uploads", "--older-than-hours", "0")
+
+
+@contextmanager
+def opened(stack: "Stack") -> Iterator[dict[str, Ground]]:
+    """Yield the grounds by name, each with a portal of its own, whose workers trials may kill."""
+    proxies = {
+        "bucket": FaultyProxy(stack.store.endpoint),
+        "forwarding": FaultyProxy(stack.local.mlflow.url, rewrites_host=True),
+        "forwarding to s3": FaultyProxy(stack.s3.mlflow.url, rewrites_host=True),
+    }
+    through_proxy = stack.store.environment() | {"HOKUSAI_S3_ENDPOINT_URL": proxies["bucket"].url}
+    portals = {
+        "bucket": stack.direct_twin(stack.s3, "portal-ground-bucket", **through_proxy),
+        "folder": stack.direct_twin(stack.local, "portal-ground-folder"),
+        "forwarding": stack.twin(stack.local, "portal-ground-local", MLFLOW_SERVER_URL=proxies["forwarding"].url),
+        "forwarding to s3": stack.twin(stack.s3, "portal-ground-s3", MLFLOW_SERVER_URL=proxies["forwarding to s3"].url),
+    }
+    for starting in (*proxies.values(), *portals.values()):
+        starting.start()
+    for portal in portals.values():
+        portal.wait_until_ready()
+    clerks = {twin: Clerk(twin) for twin in (stack.local, stack.s3)}
+    bucket, folder = BucketPlace(stack.store), FolderPlace(stack.local.mlflow.destination)
+    yield {
+        name: Ground(
+            name,
+            portal,
+            place=bucket if portal.twin is stack.s3 else folder,
+            clerk=clerks[portal.twin or portal],
+            is_direct=name in {"bucket", "folder"},
+            proxy=proxies.get(name),
+        )
+        for name, portal in portals.items()
+    }
+    for clerk in clerks.values():
+        clerk.end()
+    for portal in portals.values():
+        portal.end()
+    for proxy in proxies.values():
+        proxy.end()

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,8 +20,8 @@ CLIENT_PYTHON = ROOT / ".venv-mlflow" / "bin" / "python"
 SYSTEM_PATH = os.pathsep.join(("/usr/local/bin", "/usr/bin", "/bin"))
 PATIENCE_SECONDS = 150
 
-# Below the kernel's range for outgoing connections, and at another place for each run of the suite.
-_candidates = itertools.count(12000 + os.getpid() * 7 % 8000)
+# Below the kernel's range for outgoing connections, and at another place for each of several runs at a time.
+_candidates = itertools.count(12000 + secrets.randbelow(8000))
 
 
 class NotStartedError(Exception):

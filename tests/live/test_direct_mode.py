@@ -95,6 +95,15 @@ def test_ui_s_routes_answer_the_same_in_both_modes(twins: tuple[Portal, Portal])
     ] * 2
 
 
+def test_file_of_a_version_whose_source_is_a_run_is_found_in_direct_mode(twins: tuple[Portal, Portal]) -> None:
+    run, name = run_client(WRITE, twins[0], twins[0].key(), NAMES='["notes/a.txt"]')["run"], f"m-{uuid.uuid4().hex}"
+    twins[1].api("POST", "2.0/mlflow/registered-models/create", json={"name": name})
+    source = {"name": name, "source": f"runs:/{run}/notes", "run_id": run}
+    twins[1].api("POST", "2.0/mlflow/model-versions/create", json=source)
+    reply = twins[1].ask("GET", f"/model-versions/get-artifact?name={name}&version=1&path=a.txt")
+    assert (reply.status_code, reply.content) == (200, b"text of notes/a.txt")
+
+
 def test_range_of_an_object_on_s3_is_that_range(s3_direct: Portal) -> None:
     artifact, content = f"{new_folder()}/ranged.bin", os.urandom(6 * MIB)
     s3_direct.ask("PUT", f"{API}/artifacts/{artifact}", data=content).raise_for_status()

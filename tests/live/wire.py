@@ -1,5 +1,6 @@
 """Looks at what really happens: bytes on sockets and in the store; memory, files and connections of processes."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -7,12 +8,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import requests
 from botocore.exceptions import ClientError
 
 from tests.live.processes import descendants
@@ -80,6 +82,26 @@ def worker_of(portal: Portal, connection: socket.socket) -> int | None:
     return None
 
 
+@contextmanager
+def session_of_each_worker(portal: Portal) -> Iterator[list[requests.Session]]:
+    """Yield sessions, each with one kept connection, that together lead to every worker."""
+    with ExitStack() as opened:
+        sessions: dict[int, requests.Session] = {}
+        for _ in range(200):
+            if set(sessions) == set(portal.workers):
+                break
+            # The session's own socket is out of reach, so a connection of ours is given to it.
+            session = opened.enter_context(requests.Session())
+            reply = session.get(f"{portal.url}/live", timeout=60, stream=True)
+            worker = worker_of(portal, reply.raw._connection.sock)
+            reply.content  # noqa: B018  (gives the connection back to the session)
+            if worker is not None:
+                sessions.setdefault(worker, session)
+        assert set(sessions) == set(portal.workers)
+        assert len(sessions) == 2
+        yield list(sessions.values())
+
+
 def _connections() -> Iterator[tuple[int, int, int, str]]:
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
@@ -100,11 +122,14 @@ def _open_files(pid: int) -> Iterator[tuple[Path, str]]:
 
 
 class Footprint:
-    """Memory peaks of some processes and the largest file that they held, between entering and leaving."""
+    """Memory peaks of some processes and the largest file that they held, between entering and leaving.
 
-    def __init__(self, pids: Iterable[int], *, except_for: Iterable[Path] = ()) -> None:
+    What lies at or below ``except_for`` does not count; a process that ends meanwhile counts until then.
+    """
+
+    def __init__(self, pids: Iterable[int], *, except_for: Iterable[Path | str] = ()) -> None:
         self.pids = list(pids)
-        self.known = {str(path) for path in except_for}
+        self.known = tuple(str(path) for path in except_for)
         self.largest_file = 0
         self._is_over = threading.Event()
         self._watcher = threading.Thread(target=self._watch)
@@ -113,6 +138,7 @@ class Footprint:
         for pid in self.pids:
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # the kernel forgets the peak so far
         self._before = {pid: _memory(pid, "VmRSS") for pid in self.pids}
+        self._peaks = dict(self._before)
         self._watcher.start()
         return self
 
@@ -121,7 +147,7 @@ class Footprint:
     ) -> None:
         self._is_over.set()
         self._watcher.join()
-        self._peaks = {pid: _memory(pid, "VmHWM") for pid in self.pids}
+        self._look()
 
     @property
     def growth(self) -> int:
@@ -130,9 +156,14 @@ class Footprint:
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.1):
-            for pid in self.pids:
-                for entry, link in _open_files(pid):
-                    self.largest_file = max(self.largest_file, 0 if link in self.known else _size(entry))
+            self._look()
+
+    def _look(self) -> None:
+        for pid in self.pids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+                self._peaks[pid] = max(self._peaks[pid], _memory(pid, "VmHWM"))
+            for entry, link in _open_files(pid):
+                self.largest_file = max(self.largest_file, 0 if link.startswith(self.known) else _size(entry))
 
 
 def _size(entry: Path) -> int:

@@ -100,13 +100,8 @@ def free_port() -> int:
 def running(home: Home, upstream: str, name: str, **variables: str) -> Iterator[Portal]:
     """Start gunicorn as the embedded stack does, wait until it answers, and stop it in the end."""
     port, log_path = free_port(), home.folder / f"{name}.log"
-    environment = home.environment(
-        PORTAL_PORT=str(port),
-        MLFLOW_SERVER_URL=upstream,
-        HOKUSAI_USAGE_FLUSH_SECONDS="0.2",
-        HOKUSAI_WEB_WORKERS="1",
-        **variables,
-    )
+    fast = {"HOKUSAI_USAGE_FLUSH_SECONDS": "0.2", "HOKUSAI_WEB_WORKERS": "1"}
+    environment = home.environment(PORTAL_PORT=str(port), MLFLOW_SERVER_URL=upstream, **(fast | variables))
     command = [sys.executable, "-m", "gunicorn", "-c", "hokusai_portal/gunicorn.conf.py"]
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

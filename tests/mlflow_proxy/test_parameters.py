@@ -31,8 +31,10 @@ RUN = row("GET", "api/2.0/mlflow/runs/get")
 EXPERIMENT = row("POST", "api/2.0/mlflow/experiments/create")
 VERSION = row("POST", "api/2.0/mlflow/model-versions/create")
 TRACE_TAG = row("PATCH", "api/2.0/mlflow/traces/tr-1/tags")
+TRACE_END = row("PATCH", "api/2.0/mlflow/traces/tr-1")
 TRACE_START = row("POST", "api/3.0/mlflow/traces")
 BATCH = row("POST", "api/2.0/mlflow/runs/log-batch")
+WORKSPACE = row("PATCH", "api/3.0/mlflow/workspaces/team-a")
 
 
 def check(method: str, raw: str, workspace: str | None = None) -> None:
@@ -412,6 +414,27 @@ def test_document_location_in_the_own_workspace_passes() -> None:
     parameters.check_document({"artifact_location": "mlflow-artifacts:/workspaces/team-a/1"}, EXPERIMENT, "team-a")
 
 
+def test_trace_location_that_names_no_workspace_is_refused_in_one() -> None:
+    # From the store's root it is a place of the default workspace, and MLflow would read a trace there.
+    document = {"tags": [{"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/1/traces/tr-1/artifacts"}]}
+    error = refusal(parameters.check_document, document, TRACE_END, "team-a")
+    assert (error.status, error.reason) == (400, "LOCATION_REFUSED")
+
+
+@pytest.mark.parametrize(
+    ("workspace", "place"),
+    [(None, "1"), ("default", "1"), ("default", "workspaces/default/1"), ("team-a", "workspaces/team-a/1")],
+)
+def test_trace_location_in_the_own_workspace_passes(workspace: str | None, place: str) -> None:
+    value = f"mlflow-artifacts:/{place}/traces/tr-1/artifacts"
+    parameters.check_document({"key": "mlflow.artifactLocation", "value": value}, TRACE_TAG, workspace)
+
+
+def test_trace_location_may_be_deleted_in_a_workspace() -> None:
+    route = row("DELETE", "api/3.0/mlflow/traces/tr-1/tags")
+    parameters.check_document({"key": "mlflow.artifactLocation"}, route, "team-a")
+
+
 def test_document_location_at_the_root_is_refused() -> None:
     error = refusal(parameters.check_document, {"artifact_location": "mlflow-artifacts:/"}, EXPERIMENT)
     assert error.reason == "LOCATION_REFUSED"
@@ -425,3 +448,29 @@ def test_path_in_the_query_is_judged_as_mlflow_ends_up_with_it(path: str) -> Non
 
 def test_path_in_the_query_that_decodes_to_a_clear_name_passes() -> None:
     parameters.check_query((("path", "1/run/artifacts/pct%20lit.txt"),), row("GET", ARTIFACTS))
+
+
+# Workspaces.
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"default_artifact_root": "s3://finance-backups"},
+        {"defaultArtifactRoot": "file:///etc"},
+        {"default_artifact_root": "mlflow-artifacts:/workspaces/other"},
+        {"trace_archival_config": {"location": "s3://elsewhere"}},
+        {"traceArchivalConfig": {"location": "s3://elsewhere"}},
+    ],
+)
+def test_workspace_that_would_keep_its_artifacts_elsewhere_is_refused(document: dict[str, Any]) -> None:
+    error = refusal(parameters.check_document, document, WORKSPACE)
+    assert (error.status, error.reason) == (400, "LOCATION_REFUSED")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"description": "of team A"}, {"default_artifact_root": ""}, {"trace_archival_config": {"retention": "30d"}}],
+)
+def test_workspace_in_its_usual_place_passes(document: dict[str, Any]) -> None:
+    parameters.check_document(document, WORKSPACE)

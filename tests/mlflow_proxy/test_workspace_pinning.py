@@ -15,7 +15,7 @@ SPELLINGS = [HEADER, "x-mlflow-workspace", "X-MLflow-Workspace", "x-MLFLOW-wOrKs
 
 @pytest.fixture(scope="module")
 def _portal(home: Home, _stub_for_the_session: Stub) -> Iterator[Portal]:
-    for service in ("pinned", "roaming"):
+    for service in ("pinned", "roaming", "manager"):
         home.manage("create_service", service)
         home.issue(service, "--service", service, "--preset", "operator", "--scope", "mlflow:admin")
     with running(home, _stub_for_the_session.url, "workspaces", HOKUSAI_WORKSPACES="true") as portal:
@@ -100,13 +100,15 @@ def test_p0_28_service_without_workspaces_acts_in_the_default_one(
 
 
 @pytest.mark.parametrize("asked", [None, "team-a"])
-@pytest.mark.parametrize("who", ["pinned", "roaming", "operator"])
-@pytest.mark.usefixtures("_portal")
-def test_p0_28_header_is_never_sent_while_workspaces_are_off(
-    served: Portal, upstream: Stub, who: str, asked: str | None
-) -> None:
-    assert call(served, "GET", SEARCH, who=who, headers={HEADER: asked} if asked else {}).status == 200
+def test_p0_28_header_is_never_sent_while_workspaces_are_off(served: Portal, upstream: Stub, asked: str | None) -> None:
+    assert call(served, "GET", SEARCH, headers={HEADER: asked} if asked else {}).status == 200
     assert workspaces_sent(upstream) == []
+
+
+@pytest.mark.parametrize("who", ["pinned", "roaming"])
+@pytest.mark.usefixtures("_portal")
+def test_pinned_service_is_refused_while_workspaces_are_off(served: Portal, upstream: Stub, who: str) -> None:
+    refused(served, upstream, "GET", SEARCH, 403, "WORKSPACE_REFUSED", who=who)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -138,10 +140,35 @@ def test_workspace_routes_need_admin_which_no_preset_holds(
     assert document["required_scope"] == "mlflow:admin"
 
 
-def test_workspace_routes_with_admin_pass(spaced: Portal, upstream: Stub) -> None:
-    assert call(spaced, "GET", f"{M}/api/3.0/mlflow/workspaces", who="pinned").status == 200
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("PATCH", "/team-b"), ("DELETE", "/team-b")])
+def test_workspace_routes_with_admin_pass_for_a_service_that_is_not_pinned(
+    spaced: Portal, upstream: Stub, method: str, path: str
+) -> None:
+    target = f"{M}/api/3.0/mlflow/workspaces{path}"
+    assert call(spaced, method, target, who="manager", body=None if method == "GET" else b"{}").status == 200
+    assert workspaces_sent(upstream) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("GET", ""), ("POST", ""), ("GET", "/team-b"), ("PATCH", "/team-b"), ("DELETE", "/team-b")),
+        *(("PATCH", "/team-a"), ("DELETE", "/team-a")),
+    ],
+)
+def test_workspace_routes_with_admin_are_closed_to_a_pinned_service(
+    spaced: Portal, upstream: Stub, method: str, path: str
+) -> None:
+    target = f"{M}/api/3.0/mlflow/workspaces{path}"
+    body = None if method == "GET" else b"{}"
+    refused(spaced, upstream, method, target, 403, "WORKSPACE_REFUSED", who="pinned", body=body)
+
+
+def test_pinned_service_with_admin_may_look_at_its_own_workspace(spaced: Portal, upstream: Stub) -> None:
+    assert call(spaced, "GET", f"{M}/api/3.0/mlflow/workspaces/team-a", who="pinned").status == 200
+    assert upstream.connections == 1
 
 
 @pytest.mark.usefixtures("_portal")
 def test_workspace_routes_are_404_while_workspaces_are_off(served: Portal, upstream: Stub) -> None:
-    refused(served, upstream, "GET", f"{M}/api/3.0/mlflow/workspaces", 404, "ROUTE_UNKNOWN", who="pinned")
+    refused(served, upstream, "GET", f"{M}/api/3.0/mlflow/workspaces", 404, "ROUTE_UNKNOWN", who="manager")

@@ -1,0 +1,38 @@
+"""Reads and checks what a caller sends before MLflow or the store sees it; knows limits, and decides no right."""
+
+from rest_framework.request import Request
+
+from mlflow_proxy import conf, inflation, parameters
+from mlflow_proxy.bodies import RequestBody
+from mlflow_proxy.exceptions import BodyRefusedError, CodingRefusedError
+from mlflow_proxy.routes import Route
+
+
+def take(request: Request, body: RequestBody, route: Route, workspace: str | None) -> bytes | RequestBody | None:
+    """Return what is to be sent on: the whole body, checked, or for a transfer the body itself, yet unread.
+
+    Raises BodyRefusedError, BodyTooLargeError, CodingRefusedError, UploadTruncatedError and those of ``parameters``.
+    """
+    if (connection := request.META.get("gunicorn.socket")) is not None:
+        # Else a caller who goes silent in the middle would hold its thread for ever.
+        connection.settimeout(conf.transfer_timeout())
+    if request.method in {"GET", "HEAD"}:
+        # MLflow reads parameters from it, which nobody upstream of MLflow has looked at.
+        if not body.is_absent:
+            raise BodyRefusedError(f"{request.method} carries no body here. Use the query.")
+        return None
+    coding = request.headers.get("Content-Encoding", "")
+    if route.traffic == "stream":
+        raw = body.read_whole(conf.max_json_bytes())
+        plain = inflation.inflate(raw, coding, conf.max_json_bytes())
+        parameters.check_spans(plain, request.headers.get("Content-Type", ""))
+        return raw
+    if route.traffic == "metadata":
+        if coding:
+            raise CodingRefusedError("This operation reads no compressed body.")
+        # MLflow's bridge reads a chunked body as empty: it gets the whole, with its length.
+        raw = body.read_whole(conf.max_json_bytes())
+        if raw and route.reads_json:
+            parameters.check_document(parameters.parse_json(raw), route, workspace)
+        return raw or None
+    return body
