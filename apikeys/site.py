@@ -19,6 +19,8 @@ from apikeys.sign_in import PacedAuthenticationForm
 
 SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "AuditEvent", "User", "Group"))}
 
+APPS = {"auth": "Accounts"}
+
 
 class PortalAdminSite(AdminSite):
     """Django's site under the portal's name; nothing can be deleted in it."""
@@ -36,6 +38,7 @@ class PortalAdminSite(AdminSite):
         """Return the screens as people look for them: what is done daily before who may do it."""
         apps: list[Any] = super().get_app_list(request, app_label)
         for app in apps:
+            app["name"] = APPS.get(app["app_label"], app["name"])
             app["models"].sort(key=lambda model: SCREENS.get(model["object_name"], len(SCREENS)))
         return sorted(apps, key=lambda app: app["app_label"])
 

@@ -18,6 +18,11 @@ VERBS: dict[type[Model], frozenset[str]] = {
     ApiKey: frozenset({"view", "add", "change"}),
     AuditEvent: frozenset({"view"}),
 }
+# What a group can hold that means anything here.
+CODENAMES = frozenset(
+    {f"{verb}_{model.__name__.lower()}" for model, verbs in VERBS.items() for verb in verbs}
+    | {permission.partition(".")[2] for permission in (SEE_EVERY_SERVICE, ACT_FOR_EVERY_SERVICE)}
+)
 
 Account = User | AnonymousUser
 

@@ -75,7 +75,9 @@ class AuditAdmin(PortalModelAdmin[AuditEvent]):
             "event": row,
             "moment": cells.exactly(row.at),
             "title": cells.action(row.action).capitalize(),
-            "facts": [(word.replace("_", " "), row.before.get(word), row.after.get(word)) for word in words],
+            "facts": [
+                (word.replace("_", " "), _shown(row.before.get(word)), _shown(row.after.get(word))) for word in words
+            ],
             "key": staff.keys(request.user).filter(public_id=row.object_id).first(),
             "service": staff.services(request.user).filter(service_id=row.service_id).first(),
         }
@@ -103,3 +105,9 @@ class AuditAdmin(PortalModelAdmin[AuditEvent]):
         reply = StreamingHttpResponse(lines(rows.iterator(chunk_size=ROWS_AT_A_TIME)), content_type=kind)
         reply["Content-Disposition"] = f'attachment; filename="audit-trail.{word}"'
         return reply
+
+
+def _shown(fact: Any) -> str:
+    if isinstance(fact, list):
+        fact = ", ".join(map(str, fact))
+    return "–" if fact in {None, ""} else str(fact)

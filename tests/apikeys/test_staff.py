@@ -30,6 +30,10 @@ def test_roles_have_exactly_their_permissions(db):
     assert held == {role: set(codenames) for role, codenames in ROLES.items()}
 
 
+def test_administrator_holds_everything_that_means_anything(db):
+    assert set(ROLES["administrator"]) == staff.CODENAMES
+
+
 def test_roles_use_permissions_that_django_itself_would_make(db):
     assert not Permission.objects.filter(content_type__app_label="apikeys").exclude(
         content_type__model__in=["service", "apikey", "auditevent"]
