@@ -40,7 +40,7 @@ class PortalAdminSite(AdminSite):
         for app in apps:
             app["name"] = APPS.get(app["app_label"], app["name"])
             app["models"].sort(key=lambda model: SCREENS.get(model["object_name"], len(SCREENS)))
-        return sorted(apps, key=lambda app: app["app_label"])
+        return sorted(apps, key=lambda app: (app["app_label"] == "auth", app["app_label"]))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view of the admin; what it forbids to a member of staff goes to the trail."""

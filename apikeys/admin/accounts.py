@@ -12,11 +12,15 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apikeys import staff, trail
 from apikeys.site import actor_of
+
+# Their screens are for superusers, or there are none.
+WITHOUT_MEANING = ("admin", "auth", "contenttypes", "sessions")
 
 admin.site.unregister([User, Group])
 
@@ -115,7 +119,8 @@ class RoleAdmin(NotedAdmin, GroupAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
         """Offer the permissions that mean something here, as boxes to tick."""
-        offered = Permission.objects.filter(content_type__app_label="apikeys", codename__in=staff.CODENAMES)
+        ours = Permission.objects.exclude(content_type__app_label__in=WITHOUT_MEANING)
+        offered = ours.exclude(~Q(codename__in=staff.CODENAMES), content_type__app_label="apikeys")
         more = {"queryset": offered.order_by("name"), "widget": forms.CheckboxSelectMultiple}
         field: Any = super().formfield_for_manytomany(db_field, request, **more, **kwargs)
         field.label_from_instance = lambda permission: permission.name

@@ -144,5 +144,7 @@ def recorded_actions():
         match node.args:
             case [ast.Constant(value=word), *_] if called in {"record", "_record_of_key", "_record_of_service"}:
                 yield word
+            case [ast.Name(id=name), *_] if called == "_record_of_key":
+                yield getattr(actions, name)
             case [_, ast.JoinedStr(values=[_, ast.Constant(value=verb)]), *_] if called == "_note":
                 yield from (f"{noun}{verb}" for noun in ("account", "group"))
