@@ -19,6 +19,7 @@ from apikeys.actions import ActionRefusedError, AlreadyIssuedError, IssuedKey
 from apikeys.admin import cells, key_changes
 from apikeys.admin.changes import Change, ChangesMixin, Outcome
 from apikeys.admin.key_forms import FindForm, IssueForm, NoteForm
+from apikeys.admin.usage import facts_of_key
 from apikeys.models import ApiKey, Service
 from apikeys.site import actor_of
 
@@ -65,6 +66,7 @@ class KeyPages(ChangesMixin[ApiKey]):
                 {"event": event, "what": cells.action(event.action).capitalize(), "moment": cells.exactly(event.at)}
                 for event in staff.events(request.user).filter(object_id=row.public_id)[:EVENTS_ON_A_PAGE]
             ],
+            **facts_of_key(request, row),
             **self._client(request),
         }
 
