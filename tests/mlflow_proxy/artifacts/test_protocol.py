@@ -169,7 +169,7 @@ def test_known_version_is_304_without_bytes(ask: Any, saved: str) -> None:
     assert (reply.status_code, body_of(reply)) == (304, b"")
 
 
-@pytest.mark.parametrize("wish", ["*", '{etag}', '"other", {etag}'])
+@pytest.mark.parametrize("wish", ["*", "{etag}", '"other", {etag}'])
 def test_known_version_is_told_by_its_own_tag(ask: Any, saved: str, wish: str) -> None:
     whole = ask("GET", saved)
     reply = ask("GET", saved, If_None_Match=wish.format(etag=whole["ETag"]))
