@@ -121,8 +121,7 @@ class BucketStore:
                 answer = self.client.head_object(**asked) if is_head else self.client.get_object(**asked)
             except ClientError as error:
                 if faults.status_of(error) == 304:
-                    etag, now = conditions.if_none_match, datetime.now(tz=UTC)
-                    return Download(304, 0, etag, now, _StreamPieces(None, self.where(path)))
+                    return Download(304, 0, faults.etag_of(error), None, _StreamPieces(None, self.where(path)))
                 if faults.status_of(error) == 412 and conditions.if_range:
                     # Another version than the one begun with: the whole of it (RFC 9110 §13.1.5).
                     whole = Conditions(if_match=conditions.if_match, if_none_match=conditions.if_none_match)
