@@ -12,7 +12,7 @@ PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.installed .venv-mlflow/.installed ## Start MLflow and the portal on this machine; Ctrl-C stops both
+run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker on this machine; Ctrl-C stops them
 	@exec $(BIN)/python -m hokusai_portal.stack
 
 test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included
@@ -33,8 +33,8 @@ format: .venv/.installed-dev ## Format the code
 bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the portal with MLflow alone
 	$(BIN)/python -m bench.run
 
-soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (long)
-	$(BIN)/python -m pytest -m soak
+soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (an hour; CONTRIBUTING)
+	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)
 
 matrix: .venv/.installed-dev ## Walk every preset over every route
 	$(BIN)/python -m pytest -m matrix

@@ -17,6 +17,7 @@ urlpatterns = [
     path("ready", views.ready, name="ready"),
     path("api/health/mlflow", views.mlflow_health, name="mlflow-health"),
     path("metrics", scrape.MetricsView.as_view(), name="metrics"),
+    path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),
     path("", include("mlflow_proxy.urls")),

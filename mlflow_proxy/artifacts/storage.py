@@ -14,21 +14,36 @@ from mimetypes import guess_type
 from typing import Any, cast
 
 import structlog
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
 from mlflow_proxy import conf, metrics
 from mlflow_proxy.artifacts import faults, parts, ranges
-from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
+from mlflow_proxy.artifacts.stores import (
+    CANARY,
+    CANARY_PREFIX,
+    Conditions,
+    Download,
+    Entry,
+    Leftover,
+    refuse_difference,
+)
 from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
+from mlflow_proxy.heads import BoundedHead
 
 log = structlog.get_logger(__name__)
 
 PIECE = 512 * 1024
 DELETES_A_CALL = 1000
-_PROBE = ".hokusai-probe"
+HURRIED_SECONDS = 5.0
+_IN_PARTS = CANARY + b", in parts"
+
+# An answer whose head breaks off is one that botocore repeats, not one without a length or with half an entity tag.
+AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = BoundedHead
 
 
 class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carries no types
@@ -48,13 +63,26 @@ class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carrie
         return defaults | {"client_config": client_config, "querystring_auth": True}
 
 
-class BucketStore:
-    """Implements stores.Store on the ``artifacts`` storage."""
+def hurried_bucket() -> ArtifactBucket:
+    """Return the same bucket for questions: a store that hangs is an answer, so nothing waits or repeats."""
+    hurry = Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=min(conf.connect_timeout(), HURRIED_SECONDS),
+        read_timeout=HURRIED_SECONDS,
+    )
+    return ArtifactBucket(**settings.STORAGES["artifacts"]["OPTIONS"], client_config=hurry)
 
-    def __init__(self) -> None:
-        self._settings = cast("Any", storages["artifacts"])
-        self._bucket: str = self._settings.bucket_name
-        self._prefix: str = self._settings.location
+
+class BucketStore:
+    """Implements stores.Store on the ``artifacts`` storage, or on another view of the same bucket."""
+
+    def __init__(self, bucket: ArtifactBucket | None = None) -> None:
+        self._settings = cast("Any", bucket or storages["artifacts"])
+        # Who asks a question records the answer.
+        self._is_logged = bucket is None
+        self.bucket: str = self._settings.bucket_name
+        self.prefix: str = self._settings.location
 
         # Made with the store, which a worker makes when it starts: it takes a third of a second.
         self.client: Any = self._settings.connection.meta.client
@@ -64,14 +92,14 @@ class BucketStore:
         """Signs for the address under which callers reach the store; sends nothing."""
         if not conf.public_store_endpoint():
             return self.client
-        options = {"bucket_name": self._bucket, "endpoint_url": conf.public_store_endpoint()}
+        options = {"bucket_name": self.bucket, "endpoint_url": conf.public_store_endpoint()}
         return ArtifactBucket(**options, region_name=self._settings.region_name).connection.meta.client
 
     def _key(self, path: str) -> str:
-        return "/".join(filter(None, (self._prefix, path)))
+        return "/".join(filter(None, (self.prefix, path)))
 
     def where(self, path: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._key(path)}
+        return {"Bucket": self.bucket, "Key": self._key(path)}
 
     def entries(self, path: str) -> list[Entry]:
         prefix = f"{self._key(path)}/".removeprefix("/")
@@ -83,7 +111,8 @@ class BucketStore:
                 # An empty object that ends in a slash is some console's idea of a folder.
                 files = (item for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
                 entries += [Entry(item["Key"].removeprefix(prefix), False, item["Size"]) for item in files]
-        return sorted((entry for entry in entries if entry.name != _PROBE), key=lambda entry: entry.name)
+        shown = (entry for entry in entries if path or not entry.name.startswith(CANARY_PREFIX))
+        return sorted(shown, key=lambda entry: entry.name)
 
     def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
         asked = self.where(path) | _asked(conditions)
@@ -160,14 +189,19 @@ class BucketStore:
                 ChecksumType="FULL_OBJECT",
                 ChecksumCRC32=_base64(crc),
             )
-        except BaseException:
+        except BaseException as error:
             convoy.halt()
             self._abort(upload)
+            if isinstance(error, ClientError) and faults.code_of(error) in faults.ABOUT_PARTS:
+                raise faults.PartsLostError() from None
             raise
         if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
-            # A store that knows the sum and did not compare it.
+            # A store that knows the sum and did not compare it: what it made of the parts must not stay.
             log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
             metrics.count_store_fault("DIGEST_MISMATCH")
+            version = {"VersionId": answer["VersionId"]} if "VersionId" in answer else {}
+            with self.named_errors("s3:DeleteObject"):
+                self.client.delete_object(**self.where(path), **version)
             raise StoreUnavailableError(reason="DIGEST_MISMATCH")
 
     def _abort(self, upload: dict[str, str]) -> None:
@@ -179,13 +213,14 @@ class BucketStore:
 
     def remove(self, path: str) -> None:
         key = self._key(path)
-        with self.named_errors("s3:DeleteObject"):
-            keys = [key]
+        keys = [key]
+        with self.named_errors("s3:ListBucket"):
             for page in self._pages(Prefix=f"{key}/"):
                 keys += [item["Key"] for item in page.get("Contents", ())]
+        with self.named_errors("s3:DeleteObject"):
             for start in range(0, len(keys), DELETES_A_CALL):
                 chosen = [{"Key": key} for key in keys[start : start + DELETES_A_CALL]]
-                answer = self.client.delete_objects(Bucket=self._bucket, Delete={"Objects": chosen, "Quiet": True})
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": chosen, "Quiet": True})
                 for refused in answer.get("Errors", ()):
                     raise ClientError({"Error": refused}, "DeleteObjects")
 
@@ -193,11 +228,11 @@ class BucketStore:
         begun_before = datetime.now(tz=UTC) - older_than
         with self.named_errors("s3:ListBucketMultipartUploads"):
             pages = self.client.get_paginator("list_multipart_uploads")
-            prefix = f"{self._prefix}/" if self._prefix else ""
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            prefix = f"{self.prefix}/" if self.prefix else ""
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for found in page.get("Uploads", ()):
                     if found["Initiated"] <= begun_before:
-                        upload = {"Bucket": self._bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+                        upload = {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
                         yield Leftover(found["Key"].removeprefix(prefix), found["Initiated"], self._ender(upload))
 
     def _ender(self, upload: dict[str, str]) -> Callable[[], None]:
@@ -208,48 +243,57 @@ class BucketStore:
         return end
 
     def probe(self) -> Iterator[str]:
-        where = self.where(f"{_PROBE}/{uuid.uuid4().hex}")
+        where = self.where(f"{CANARY_PREFIX}/{uuid.uuid4().hex}")
         with self.named_errors("s3:ListBucket"):
-            self.client.list_objects_v2(Bucket=self._bucket, Prefix=where["Key"], MaxKeys=1)
+            self.client.list_objects_v2(Bucket=self.bucket, Prefix=where["Key"], MaxKeys=1)
         yield "list"
         try:
             with self.named_errors("s3:PutObject"):
                 self.client.put_object(**where, Body=CANARY, ChecksumCRC32=_crc32(CANARY))
             yield "write"
-            with self.named_errors("s3:GetObject"):
-                refuse_difference(self.client.get_object(**where)["Body"].read(), CANARY)
-                yield "read"
-                refuse_difference(self.client.get_object(**where, Range="bytes=2-4")["Body"].read(), CANARY[2:5])
-                yield "range"
+            self._refuse_other(where, CANARY)
+            yield "read"
+            self._refuse_other(where, CANARY[2:5], Range="bytes=2-4")
+            yield "range"
             self._probe_multipart(where)
             yield "multipart"
-        finally:
-            with self.named_errors("s3:DeleteObject"):
+        except BaseException:
+            # What went wrong is told by the step that met it, and not by the clean-up after it.
+            with suppress(ClientError, BotoCoreError):
                 self.client.delete_object(**where)
+            raise
+        with self.named_errors("s3:DeleteObject"):
+            self.client.delete_object(**where)
         yield "delete"
+
+    def _refuse_other(self, where: dict[str, str], expected: bytes, **asked: str) -> None:
+        with self.named_errors("s3:GetObject"):
+            refuse_difference(self.client.get_object(**where, **asked)["Body"].read(), expected)
 
     def _probe_multipart(self, where: dict[str, str]) -> None:
         with self.named_errors("s3:PutObject"):
             upload = where | {"UploadId": self.client.create_multipart_upload(**where)["UploadId"]}
         try:
             with self.named_errors("s3:PutObject"):
-                part = self.client.upload_part(**upload, PartNumber=1, Body=CANARY)
+                part = self.client.upload_part(**upload, PartNumber=1, Body=_IN_PARTS)
                 listed = [{"PartNumber": 1, "ETag": part["ETag"]}]
                 self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": listed})
         except BaseException:
             self._abort(upload)
             raise
+        self._refuse_other(where, _IN_PARTS)
 
     def _pages(self, **asked: Any) -> Iterable[dict[str, Any]]:
         pages: Iterable[dict[str, Any]] = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, **asked
+            Bucket=self.bucket, **asked
         )
         return pages
 
     @contextmanager
     def named_errors(self, action: str) -> Iterator[None]:
-        resource = self._bucket if "Bucket" in action else "/".join(filter(None, (self._bucket, self._prefix, "*")))
-        with faults.named(f"{action} on arn:aws:s3:::{resource}"):
+        is_for_objects = "Object" in action or action == "s3:AbortMultipartUpload"
+        resource = "/".join(filter(None, (self.bucket, self.prefix, "*"))) if is_for_objects else self.bucket
+        with faults.named(f"{action} on arn:aws:s3:::{resource}", is_logged=self._is_logged):
             yield
 
 
