@@ -32,6 +32,14 @@ def is_in(address: str | None, networks: Sequence[str]) -> bool:
     return parsed is not None and any(parsed in network for network in _networks(tuple(networks)))
 
 
+def caller_of(address: str) -> str:
+    """Return what stands for one caller: an IPv4 address, or the /64 in which an IPv6 host picks its own (RFC 7421)."""
+    parsed = _parse(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:
     """Return the right-most hop that is not a trusted proxy, or None when the peer is no IP address (a unix socket).
 
