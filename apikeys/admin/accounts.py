@@ -97,7 +97,7 @@ class AccountAdmin(NotedAdmin, UserAdmin):  # type: ignore[type-arg]
         ("What the account may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
     )
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer the few groups as boxes to tick."""
         return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
 
@@ -117,7 +117,7 @@ class RoleAdmin(NotedAdmin, GroupAdmin):
     noun = "group"
     filter_horizontal = ()
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer the permissions that mean something here, as boxes to tick."""
         ours = Permission.objects.exclude(content_type__app_label__in=WITHOUT_MEANING)
         offered = ours.exclude(~Q(codename__in=staff.CODENAMES), content_type__app_label="apikeys")
