@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -99,7 +100,10 @@ class AuditAdmin(PortalModelAdmin[AuditEvent]):
         """Stream what the list would show, all pages of it; a POST, because the trail notes it."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        rows = self.get_changelist_instance(request).get_queryset(request)
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters as error:
+            raise BadRequest from error
         trail.record_export(form=word, filters=request.GET.urlencode(), actor=actor_of(request))
         kind, lines = exports.FORMS[word]
         reply = StreamingHttpResponse(lines(rows.iterator(chunk_size=ROWS_AT_A_TIME)), content_type=kind)

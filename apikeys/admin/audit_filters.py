@@ -44,7 +44,7 @@ class NarrowForm(forms.Form):
             conditions["service_id"] = asked["service"]
         if "since" in asked:
             conditions["at__gte"] = _midnight(asked["since"])
-        if "until" in asked:
+        if "until" in asked and asked["until"] < datetime.date.max:
             conditions["at__lt"] = _midnight(asked["until"] + datetime.timedelta(days=1))
         return conditions
 
