@@ -9,7 +9,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_httpserver import HTTPServer
 
-from apikeys.models import ApiKeyQuerySet
 from mlflow_proxy import views
 from tests.mlflow_proxy.wire import SEARCH
 
@@ -45,13 +44,13 @@ def test_upstream_gets_no_call_before_the_key_is_verified(mlflow: HTTPServer, po
 
 @pytest.mark.parametrize("error", [DatabaseError, OperationalError])
 def test_database_that_is_gone_is_503_and_not_401(
-    portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    portal: Client, reader: Any, bearer: Any, error: type[Exception]
 ) -> None:
-    def gone(self: ApiKeyQuerySet, **conditions: str) -> None:
+    def gone(*execution: object) -> None:
         raise error("planted address")
 
-    monkeypatch.setattr(ApiKeyQuerySet, "filter", gone)
-    reply = portal.get(SEARCH, headers=bearer(reader))
+    with connection.execute_wrapper(gone):
+        reply = portal.get(SEARCH, headers=bearer(reader))
     assert (reply.status_code, reply.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
     assert reply["Retry-After"] == "2"
     assert b"planted" not in reply.content
