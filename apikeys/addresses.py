@@ -22,8 +22,17 @@ def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def parse_network(text: str) -> str:
-    """Return a network or address in its canonical spelling; raises ValueError, also for one with host bits set."""
-    return str(ipaddress.ip_network(text.strip()))
+    """Return a network or address in its canonical spelling.
+
+    Raises ValueError, also for one with host bits set, for a zone, and for IPv4 written inside IPv6: addresses are
+    compared without either, so a key for such a network would work from nowhere.
+    """
+    network = ipaddress.ip_network(text.strip())
+    if isinstance(network, ipaddress.IPv6Network):
+        first = network.network_address
+        if first.scope_id or first.ipv4_mapped:
+            raise ValueError("an IPv6 network with a zone, or one of IPv4 addresses")
+    return str(network)
 
 
 def is_in(address: str | None, networks: Sequence[str]) -> bool:

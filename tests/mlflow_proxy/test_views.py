@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_httpserver import HTTPServer
 
 from mlflow_proxy import views
+from mlflow_proxy.bodies import RequestBody
 from tests.mlflow_proxy.wire import SEARCH
 
 PATH = SEARCH.partition("?")[0].removeprefix("/api")
@@ -29,6 +30,21 @@ def test_hot_path_is_one_query_and_no_write(
         reply = portal.get(SEARCH, headers=bearer(reader))
         assert reply.json() == {"experiments": []}
     assert captured.captured_queries[0]["sql"].startswith("SELECT")
+
+
+def test_database_is_let_go_before_a_body_is_read(
+    mlflow: HTTPServer, portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def read(body: RequestBody, size: int) -> bytes:
+        steps.append("read")
+        return b"{}"
+
+    monkeypatch.setattr(views, "close_old_connections", lambda: steps.append("let go"))
+    monkeypatch.setattr(RequestBody, "_read", read)
+    reply = portal.post(SEARCH.partition("?")[0], b"{}", content_type="application/json", headers=bearer(reader))
+    assert (reply.status_code, steps) == (200, ["let go", "read"])
 
 
 def test_bad_checksum_asks_no_query(portal: Client, db: None) -> None:
