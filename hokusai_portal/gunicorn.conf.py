@@ -47,7 +47,10 @@ def on_starting(server: Arbiter) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Say in the log, once MLflow is up, whether it is one that the portal knows."""
+    """Load what the first caller would wait for; say in the log, once MLflow is up, whether the portal knows it."""
+    import gc  # noqa: PLC0415
+
+    from hokusai_portal import urls  # noqa: F401, PLC0415  (half a thousand modules)
     from mlflow_proxy import conf  # noqa: PLC0415
     from mlflow_proxy.artifacts import stores  # noqa: PLC0415
     from mlflow_proxy.health import probes  # noqa: PLC0415
@@ -55,6 +58,9 @@ def post_worker_init(worker: Worker) -> None:
     if conf.is_direct():
         # boto3 takes a second to load: here, and not at the first caller's expense.
         stores.current()
+    # What is loaded now stays: looking through it again and again for garbage is a twentieth of a call's time.
+    gc.collect()
+    gc.freeze()
     if worker.age == 1:
         probes.verify_layout_when_up()
 
