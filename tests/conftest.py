@@ -37,9 +37,11 @@ def django_db_setup(django_db_setup):
         def call(self, *args):
             with self.connection.schema_editor() as editor:
                 guard.remove(None, editor)
-            function(self, *args)
-            with self.connection.schema_editor() as editor:
-                guard.install(None, editor)
+            try:
+                function(self, *args)
+            finally:
+                with self.connection.schema_editor() as editor:
+                    guard.install(None, editor)
 
         return call
 
