@@ -17,7 +17,7 @@ from apikeys import trail
 from apikeys.authentication import client_address
 from apikeys.sign_in import PacedAuthenticationForm
 
-SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "AuditEvent", "User", "Group"))}
+SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "Usage", "AuditEvent", "User", "Group"))}
 
 APPS = {"auth": "Accounts"}
 

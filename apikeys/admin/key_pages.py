@@ -20,6 +20,7 @@ from apikeys.admin import cells, key_changes
 from apikeys.admin.base import row_number
 from apikeys.admin.changes import Change, ChangesMixin, Outcome
 from apikeys.admin.key_forms import FindForm, IssueForm, NoteForm
+from apikeys.admin.usage import facts_of_key
 from apikeys.models import ApiKey, Service
 from apikeys.site import actor_of
 
@@ -66,6 +67,7 @@ class KeyPages(ChangesMixin[ApiKey]):
                 {"event": event, "what": cells.action(event.action).capitalize(), "moment": cells.exactly(event.at)}
                 for event in staff.events(request.user).filter(object_id=row.public_id)[:EVENTS_ON_A_PAGE]
             ],
+            **facts_of_key(request, row),
             **self._client(request),
         }
 

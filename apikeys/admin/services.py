@@ -15,6 +15,7 @@ from apikeys.admin import cells
 from apikeys.admin.changes import Change, ChangesMixin, may_change
 from apikeys.admin.forms import OptionalReasonForm, ReasonForm
 from apikeys.admin.service_forms import ServiceForm
+from apikeys.admin.usage import facts_of_service
 from apikeys.models import ApiKey, AuditEvent, Service
 from apikeys.site import actor_of
 
@@ -127,6 +128,7 @@ class ServiceAdmin(ChangesMixin[Service]):
             "days": row.default_days or conf.default_days(),
             "rate": row.default_rate_limit_per_hour or conf.rate_limit_per_hour(),
             "issuers": row.issuers.all(),
+            **facts_of_service(request, row),
         }
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:

@@ -56,6 +56,8 @@ ABSENT = {
     "NoSuchPublicAccessBlockConfiguration",
     "ServerSideEncryptionConfigurationNotFoundError",
 }
+# What a caller is to blame for who sent the parts; the portal's own parts are nobody's mistake.
+ABOUT_PARTS = {"NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"}
 _CREDENTIALS_ABSENT = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
@@ -63,10 +65,22 @@ _CREDENTIALS_ABSENT = (
 )
 
 
+class PartsLostError(BotoCoreError):  # type: ignore[misc]  # botocore carries no types
+    """The store no longer knows an upload or its parts: swept, or made one by a call whose answer was lost."""
+
+    fmt = "The store does not know the parts of this upload any more."
+
+
 def status_of(error: ClientError) -> int:
     """Return the HTTP status of S3's answer; a HEAD has no other word."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return int(status)
+
+
+def etag_of(error: ClientError) -> str:
+    """Return the entity tag of the version that S3 did not send, because the caller has it."""
+    etag: str = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("etag", "")
+    return etag
 
 
 @contextmanager

@@ -32,6 +32,8 @@ PAGES = {
     "issue": "/admin/apikeys/apikey/add/?service={service}",
     "rotate": "/admin/apikeys/apikey/rotate/?rows={active}",
     "revoke two": "/admin/apikeys/apikey/revoke/?rows={active},{new}",
+    "storage health": "/admin/storage-health/",
+    "usage": "/admin/apikeys/usage/?span=week&service=nightly",
     "find": "/admin/apikeys/apikey/find/",
     "trail": "/admin/apikeys/auditevent/",
     "event": "/admin/apikeys/auditevent/{event}/",

@@ -119,3 +119,17 @@ def test_module_is_below_its_hard_limit(name):
 )
 def test_module_says_what_it_owns(name):
     assert ast.get_docstring(ast.parse(SOURCES[name]))
+
+
+def test_suite_sets_no_limit_on_its_own_process_and_never_forks_it():
+    """A limit on files ends pytest without a word where its output goes to a long file; so may a child of a fork."""
+    forbidden = {"resource.setrlimit", "resource.prlimit", "os.fork", "os.forkpty", "os._exit", "os.abort"}
+    found = [
+        f"{path.relative_to(env.BASE_DIR)}:{node.lineno}"
+        for path in (env.BASE_DIR / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in forbidden
+        and getattr(node.value, "id", "") in {"os", "resource"}
+    ]
+    assert found == []

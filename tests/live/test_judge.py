@@ -181,6 +181,15 @@ def test_judge_excuses_uploads_of_killed_workers_alone(tmp_path: Path) -> None:
         assert engine.orphans([hit, missed]) == {"folder": 1}
 
 
+def test_judge_excuses_uploads_that_the_portal_was_never_told_of(tmp_path: Path) -> None:
+    with serving(Wrong(tmp_path, leave_drafts)) as ground:
+        engine, trial = soak.Engine({"folder": ground}), Trial(0, "folder", "nothing", 10, False, False, 1)
+        (tmp_path / ".hokusai-uploads").mkdir()
+        for name in "abc":
+            (tmp_path / ".hokusai-uploads" / name).touch()
+        assert engine.orphans([soak.Outcome(trial, 0, lost_begins=2)]) == {"folder": 1}
+
+
 def test_judge_calls_one_changed_byte_a_part(tmp_path: Path) -> None:
     with serving(Wrong(tmp_path, refuse)) as ground:
         engine, trial = soak.Engine({"folder": ground}), Trial(0, "folder", "nothing", 3000, True, False, 1)

@@ -68,6 +68,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.dice, self.new = random.Random(self.trial.seed), self.trial.new
+        self.rule: Rule | None = None
 
     def send_head(self, announced: int | None = None) -> None:
         target = urlsplit(f"{self.ground.portal.artifacts}/{self.path}")
@@ -123,6 +124,7 @@ class Scene:
 
     def lay(self, rule: Rule) -> None:
         assert self.ground.proxy is not None
+        self.rule = rule
         self.ground.proxy.lay(self.trial.mark, rule)
 
 

@@ -469,6 +469,23 @@ def test_checksum_that_the_store_tells_and_did_not_compare_takes_the_artifact_aw
     assert (stub.seen[-1].method, stub.seen[-1].target) == ("DELETE", f"/{BUCKET}/{KEY}")
 
 
+@pytest.mark.parametrize("code", faults.ABOUT_PARTS)
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_parts_that_the_store_has_lost_are_no_mistake_of_the_caller(
+    scripted: tuple[BucketStore, Stub], code: str, method: str
+) -> None:
+    store, stub = scripted
+
+    def script(seen: Seen) -> Answer:
+        if seen.method == method and not seen.target.endswith("?uploads"):
+            return Answer([refusal(code, 404)])
+        return in_parts(seen, completion=b"")
+
+    stub.script = script
+    with pytest.raises(StoreUnavailableError):
+        save(store, PATH, PARTED)
+
+
 def test_part_that_fails_ends_the_upload(scripted: tuple[BucketStore, Stub]) -> None:
     store, stub = scripted
     stub.script = lambda seen: (
