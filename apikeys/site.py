@@ -17,7 +17,9 @@ from apikeys import trail
 from apikeys.authentication import client_address
 from apikeys.sign_in import PacedAuthenticationForm
 
-SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "AuditEvent", "User", "Group"))}
+SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "Usage", "AuditEvent", "User", "Group"))}
+
+APPS = {"auth": "Accounts"}
 
 
 class PortalAdminSite(AdminSite):
@@ -36,8 +38,9 @@ class PortalAdminSite(AdminSite):
         """Return the screens as people look for them: what is done daily before who may do it."""
         apps: list[Any] = super().get_app_list(request, app_label)
         for app in apps:
+            app["name"] = APPS.get(app["app_label"], app["name"])
             app["models"].sort(key=lambda model: SCREENS.get(model["object_name"], len(SCREENS)))
-        return sorted(apps, key=lambda app: app["app_label"])
+        return sorted(apps, key=lambda app: (app["app_label"] == "auth", app["app_label"]))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view of the admin; what it forbids to a member of staff goes to the trail."""

@@ -9,7 +9,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model, QuerySet
 
 from apikeys import scopes
-from apikeys.models import ApiKey, ApiKeyQuerySet, AuditEvent, Service
+from apikeys.models import ApiKey, ApiKeyQuerySet, AuditEvent, Service, Usage
+from apikeys.rollups import UsageQuerySet
 
 SEE_EVERY_SERVICE = "apikeys.see_every_service"
 ACT_FOR_EVERY_SERVICE = "apikeys.act_for_every_service"
@@ -18,6 +19,11 @@ VERBS: dict[type[Model], frozenset[str]] = {
     ApiKey: frozenset({"view", "add", "change"}),
     AuditEvent: frozenset({"view"}),
 }
+# What a group can hold that means anything here.
+CODENAMES = frozenset(
+    {f"{verb}_{model.__name__.lower()}" for model, verbs in VERBS.items() for verb in verbs}
+    | {permission.partition(".")[2] for permission in (SEE_EVERY_SERVICE, ACT_FOR_EVERY_SERVICE)}
+)
 
 Account = User | AnonymousUser
 
@@ -54,6 +60,15 @@ def events(user: Account, verb: str = "view") -> QuerySet[AuditEvent]:
     if _reaches_all(user, verb):
         return AuditEvent.objects.all()
     return AuditEvent.objects.filter(service_id__in=_within_reach(user, verb).values("service_id"))
+
+
+def usage(user: Account) -> UsageQuerySet:
+    """Return the usage that an account may see: that of its services, or all with that of callers without a key."""
+    if not _is_granted(user, "view", Service):
+        return Usage.objects.none()
+    if _reaches_all(user, "view"):
+        return Usage.objects.all()
+    return Usage.objects.filter(service_id__in=_within_reach(user, "view").values("service_id"))
 
 
 def services_to_issue_for(user: Account) -> QuerySet[Service]:

@@ -1,4 +1,4 @@
-"""What was measured, as numbers: values of each side by round, their ratios, and what was aimed at; measures nothing."""
+"""What was measured, as numbers: values by side and round, their ratios, and what was aimed at; measures nothing."""
 
 import statistics
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Starts what is measured, on free loopback ports: a store, MLflow, portals, nginx, MLflow's own login; measures nothing.
+"""Starts what is measured, on free loopback ports: store, MLflow, portals, nginx, MLflow's own login. Measures nothing.
 
 The programs are those of the live tests, so that both speak of the same portal.
 """

@@ -50,7 +50,7 @@ class Yard:
         }
 
     def in_turn(self, turn: int) -> list[str]:
-        """Return the sides in an order that alternates: what one leaves warm, or full, is not always the same's luck."""
+        """Return the sides in alternating order: what one leaves warm, or full, is not always the same one's luck."""
         return list(self.sides)[:: -1 if turn % 2 else 1]
 
     def new_path(self) -> str:
@@ -78,7 +78,7 @@ def measure_sizes(yard: Yard, plan: Plan, say: Say) -> Iterator[Measure]:
         for turn in range(rounds):
             for name in yard.in_turn(turn):
                 carrier, path = yard.sides[name](), yard.new_path()
-                up[name].append(size / _timed(lambda: carrier.upload(f"{path}/large.bin", size * MIB)))
+                up[name].append(size / _timed(carrier.upload, f"{path}/large.bin", size * MIB))
                 carrier.close()
                 yard.clear()
             source = f"{yard.new_path()}/large.bin"
@@ -106,8 +106,8 @@ def measure_small_files(yard: Yard, plan: Plan, say: Say) -> Iterator[Measure]:
         for name in yard.in_turn(turn):
             carrier, folder = yard.sides[name](), yard.new_path()
             paths = [f"{folder}/{number}.bin" for number in range(count)]
-            up[name].append(count / _timed(lambda: [carrier.upload(path, SMALL_BYTES) for path in paths]))
-            down[name].append(count / _timed(lambda: [carrier.download(path, SMALL_BYTES) for path in paths]))
+            up[name].append(count / _timed(_each, carrier.upload, paths))
+            down[name].append(count / _timed(_each, carrier.download, paths))
             carrier.close()
             yard.clear()
         say(f"{title}, round {turn + 1} of {plan.small_rounds}, up{_summary(up)}")
@@ -167,10 +167,15 @@ def _leave(yard: Yard, path: str, size: int) -> None:
     carrier.close()
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(work: Callable[..., object], *arguments: object) -> float:
     began = time.perf_counter()
-    work()
+    work(*arguments)
     return time.perf_counter() - began
+
+
+def _each(move: Callable[[str, int], object], paths: list[str]) -> None:
+    for path in paths:
+        move(path, SMALL_BYTES)
 
 
 def _summary(values: dict[str, list[float]]) -> str:

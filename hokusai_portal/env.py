@@ -8,7 +8,6 @@ import contextlib
 import ipaddress
 import os
 import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -290,10 +289,9 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def use_metrics_folder() -> None:
-    """Make the folder that the workers count into, empty, and name it to prometheus-client, before that is imported."""
+    """Make the folder that workers count into, and name it to prometheus-client, before that is imported."""
     try:
-        shutil.rmtree(METRICS_DIR, ignore_errors=True)
-        METRICS_DIR.mkdir(parents=True)
+        METRICS_DIR.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = f"HOKUSAI_DATA_DIR: is not writable ({error.strerror}); let the portal's user write to {DATA_DIR}"
         raise UnusableEnvironmentError(f"The portal cannot start:\n  {hint}") from None

@@ -1,17 +1,22 @@
 """Reads and checks what a caller sends before MLflow or the store sees it; knows limits, and decides no right."""
 
+from collections.abc import Mapping
+
 from rest_framework.request import Request
 
-from mlflow_proxy import conf, inflation, parameters
+from mlflow_proxy import belongings, conf, inflation, parameters
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import BodyRefusedError, CodingRefusedError
 from mlflow_proxy.routes import Route
 
 
-def take(request: Request, body: RequestBody, route: Route, workspace: str | None) -> bytes | RequestBody | None:
+def take(
+    request: Request, body: RequestBody, route: Route, workspace: str | None, sent: Mapping[str, str]
+) -> bytes | RequestBody | None:
     """Return what is to be sent on: the whole body, checked, or for a transfer the body itself, yet unread.
 
-    Raises BodyRefusedError, BodyTooLargeError, CodingRefusedError, UploadTruncatedError and those of ``parameters``.
+    ``sent`` is what MLflow is told of the call, should it have to be asked. Raises BodyRefusedError, BodyTooLargeError,
+    CodingRefusedError, UploadTruncatedError and those of ``parameters`` and ``belongings``.
     """
     if (connection := request.META.get("gunicorn.socket")) is not None:
         # Else a caller who goes silent in the middle would hold its thread for ever.
@@ -33,6 +38,8 @@ def take(request: Request, body: RequestBody, route: Route, workspace: str | Non
         # MLflow's bridge reads a chunked body as empty: it gets the whole, with its length.
         raw = body.read_whole(conf.max_json_bytes())
         if raw and route.reads_json:
-            parameters.check_document(parameters.parse_json(raw), route, workspace)
+            document = parameters.parse_json(raw)
+            parameters.check_document(document, route, workspace)
+            belongings.refuse_foreign_models(document, route, workspace, sent)
         return raw or None
     return body

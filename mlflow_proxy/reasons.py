@@ -39,6 +39,7 @@ REASONS = frozenset(
         "LOOP_DETECTED",
         "METHOD_NOT_ALLOWED",
         "METHOD_REFUSED",
+        "MODEL_MISSING",
         "NOT_ACCEPTABLE",
         "PARSE_ERROR",
         "PEPPER_MISSING",

@@ -71,6 +71,8 @@ class PromptConnection(HTTPConnection):
         response = super().getresponse()
         self._acknowledge_at_once()
         self.last_answer_at = time.monotonic()
+        # Behind an error that it did not expect uvicorn closes without a word: the next caller would get a 502.
+        self.is_clean = response.status != 500
         return response
 
     def connect(self) -> None:

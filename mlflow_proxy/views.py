@@ -91,10 +91,11 @@ class MlflowProxyView(CountedView):
             workspace=self.workspace,
         )
         self.body = RequestBody.of(request.META)
-        body = intake.take(request, self.body, route, self.workspace)
+        # Here and not later: a caller who sends its body slowly would hold a connection of the pool all the while.
+        close_old_connections()
+        body = intake.take(request, self.body, route, self.workspace, sent)
         if isinstance(body, RequestBody) and body.length is not None:
             sent["Content-Length"] = str(body.length)
-        close_old_connections()
         if route.is_artifact and (reply := protocol.answer(self._as_call(request, sent, body))) is not None:
             return reply
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).

@@ -5,14 +5,22 @@ deleted: the trail goes on naming it.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
-from apikeys import trail
+from apikeys import staff, trail
 from apikeys.site import actor_of
+
+# Their screens are for superusers, or there are none.
+WITHOUT_MEANING = ("admin", "auth", "contenttypes", "sessions")
 
 admin.site.unregister([User, Group])
 
@@ -65,6 +73,13 @@ class NotedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             {word: after[word] for word in changed} | {"fields": fields},
         )
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the row's events in the audit trail."""
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return HttpResponseRedirect(f"{reverse('admin:apikeys_auditevent_changelist')}?{urlencode({'q': str(row)})}")
+
     def _note(self, request: HttpRequest, action: str, name: str, before: Any, after: Any) -> None:
         trail.record_account_change(action=action, name=name, before=before, after=after, actor=actor_of(request))
 
@@ -73,6 +88,18 @@ class NotedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 class AccountAdmin(NotedAdmin, UserAdmin):  # type: ignore[type-arg]
     noun = "account"
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")
+    filter_horizontal = ()
+    # No single permissions: what somebody may do is what the groups say.
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("What the account may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+    )
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Offer the few groups as boxes to tick."""
+        return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
 
     def facts(self, row: User) -> dict[str, Any]:
         names = ("is_active", "is_staff", "is_superuser", "email")
@@ -88,6 +115,16 @@ class AccountAdmin(NotedAdmin, UserAdmin):  # type: ignore[type-arg]
 @admin.register(Group)
 class RoleAdmin(NotedAdmin, GroupAdmin):
     noun = "group"
+    filter_horizontal = ()
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Offer the permissions that mean something here, as boxes to tick."""
+        ours = Permission.objects.exclude(content_type__app_label__in=WITHOUT_MEANING)
+        offered = ours.exclude(~Q(codename__in=staff.CODENAMES), content_type__app_label="apikeys")
+        more = {"queryset": offered.order_by("name"), "widget": forms.CheckboxSelectMultiple}
+        field: Any = super().formfield_for_manytomany(db_field, request, **more, **kwargs)
+        field.label_from_instance = lambda permission: permission.name
+        return field
 
     def facts(self, row: Group) -> dict[str, Any]:
         return {"permissions": sorted(row.permissions.values_list("codename", flat=True))}

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -75,7 +76,9 @@ class AuditAdmin(PortalModelAdmin[AuditEvent]):
             "event": row,
             "moment": cells.exactly(row.at),
             "title": cells.action(row.action).capitalize(),
-            "facts": [(word.replace("_", " "), row.before.get(word), row.after.get(word)) for word in words],
+            "facts": [
+                (word.replace("_", " "), _shown(row.before.get(word)), _shown(row.after.get(word))) for word in words
+            ],
             "key": staff.keys(request.user).filter(public_id=row.object_id).first(),
             "service": staff.services(request.user).filter(service_id=row.service_id).first(),
         }
@@ -97,9 +100,18 @@ class AuditAdmin(PortalModelAdmin[AuditEvent]):
         """Stream what the list would show, all pages of it; a POST, because the trail notes it."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        rows = self.get_changelist_instance(request).get_queryset(request)
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters as error:
+            raise BadRequest from error
         trail.record_export(form=word, filters=request.GET.urlencode(), actor=actor_of(request))
         kind, lines = exports.FORMS[word]
         reply = StreamingHttpResponse(lines(rows.iterator(chunk_size=ROWS_AT_A_TIME)), content_type=kind)
         reply["Content-Disposition"] = f'attachment; filename="audit-trail.{word}"'
         return reply
+
+
+def _shown(fact: Any) -> str:
+    if isinstance(fact, list):
+        fact = ", ".join(map(str, fact))
+    return "–" if fact in {None, ""} else str(fact)

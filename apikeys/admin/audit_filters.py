@@ -16,7 +16,7 @@ from apikeys.models import AuditEvent
 # Every action that actions and the trail record; a new one gets its line in docs/admin.md.
 ACTIONS = (
     *("api_key_issued", "api_key_rotated", "api_key_revoked", "api_key_disabled", "api_key_enabled"),
-    *("api_key_annotated", "presigned_urls_issued"),
+    *("api_key_annotated", "api_key_expiry_noticed", "presigned_urls_issued"),
     *("service_created", "service_changed", "service_issuers_set", "service_disabled", "service_enabled"),
     *("service_pinned", "service_presigning_set"),
     *("staff_signed_in", "admin_denied", "audit_exported", "account_created", "account_changed"),
@@ -44,7 +44,7 @@ class NarrowForm(forms.Form):
             conditions["service_id"] = asked["service"]
         if "since" in asked:
             conditions["at__gte"] = _midnight(asked["since"])
-        if "until" in asked:
+        if "until" in asked and asked["until"] < datetime.date.max:
             conditions["at__lt"] = _midnight(asked["until"] + datetime.timedelta(days=1))
         return conditions
 

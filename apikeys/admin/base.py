@@ -17,6 +17,9 @@ from django.urls import URLPattern, path, reverse
 
 from apikeys import staff
 
+# What fits into a BigAutoField.
+LONGEST_NUMBER = 18
+
 # Django's classes take parameters for the type checker alone.
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -107,13 +110,14 @@ class PortalModelAdmin[Row: Model](_ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         """Return a visible row; one that exists and is not visible is forbidden, and so recorded, not merely absent."""
         row: Row | None = super().get_object(request, object_id, from_field)
-        if row is None and object_id.isdecimal() and self.model.objects.filter(pk=object_id).exists():
+        number = row_number(object_id)
+        if row is None and number is not None and self.model.objects.filter(pk=number).exists():
             raise PermissionDenied
         return row
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Row], *args: Any, **kwargs: Any) -> Any:
         """Run an action on the rows that were ticked; a row that is not visible makes it forbidden as a whole."""
-        ticked = {word for word in request.POST.getlist(ACTION_CHECKBOX_NAME) if word.isdecimal()}
+        ticked = {row_number(word) for word in request.POST.getlist(ACTION_CHECKBOX_NAME)}
         if self.get_queryset(request).filter(pk__in=ticked).count() != len(ticked):
             raise PermissionDenied
         return super().response_action(request, queryset, *args, **kwargs)
@@ -133,3 +137,8 @@ class PortalModelAdmin[Row: Model](_ModelAdmin):
 
     def _may(self, request: HttpRequest, verb: str, row: Row | None) -> bool:
         return staff.may(request.user, verb, self.model if row is None else row)
+
+
+def row_number(text: str) -> int | None:
+    """Return the number of a row in an address or a form; None for what no database takes for one."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None

@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 
 from apikeys import staff
 from apikeys.actions import ActionRefusedError
-from apikeys.admin.base import PortalModelAdmin
+from apikeys.admin.base import PortalModelAdmin, row_number
 from apikeys.site import actor_of
 from apikeys.trail import Actor
 
@@ -118,8 +118,8 @@ class ChangesMixin[Row: Model](PortalModelAdmin[Row]):
         return f"{change.verb} {self.opts.verbose_name if len(rows) == 1 else many}"
 
     def _rows_named(self, request: HttpRequest, change: Change[Row]) -> list[Row]:
-        numbers = {word for word in request.GET.get("rows", "").split(",") if word.isdecimal()}
-        if not numbers:
+        numbers = {row_number(word) for word in request.GET.get("rows", "").split(",")}
+        if None in numbers:
             raise Http404
         rows = list(self.get_queryset(request).filter(pk__in=numbers)[:MAXIMUM_ROWS])
         if len(rows) != len(numbers) or not all(change.may(request.user, row) for row in rows):

@@ -67,7 +67,7 @@ class IssueForm(AccessFormMixin, forms.Form):
         self.fields["expires_in_days"].widget.attrs["placeholder"] = days
         self.fields["expires_in_days"].help_text = f"Days. Empty: {days}. At most {conf.maximum_days()}."
         rate = (chosen and chosen.default_rate_limit_per_hour) or conf.rate_limit_per_hour()
-        self.fields["rate_limit_per_hour"].help_text = f"Empty: {rate}."
+        self.fields["rate_limit_per_hour"].help_text = f"Empty: {rate:,}."
 
     def clean_expires_in_days(self) -> int | None:
         days: int | None = self.cleaned_data["expires_in_days"]

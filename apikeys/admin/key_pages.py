@@ -17,8 +17,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from apikeys import actions, conf, keys, scopes, staff
 from apikeys.actions import ActionRefusedError, AlreadyIssuedError, IssuedKey
 from apikeys.admin import cells, key_changes
+from apikeys.admin.base import row_number
 from apikeys.admin.changes import Change, ChangesMixin, Outcome
 from apikeys.admin.key_forms import FindForm, IssueForm, NoteForm
+from apikeys.admin.usage import facts_of_key
 from apikeys.models import ApiKey, Service
 from apikeys.site import actor_of
 
@@ -65,6 +67,7 @@ class KeyPages(ChangesMixin[ApiKey]):
                 {"event": event, "what": cells.action(event.action).capitalize(), "moment": cells.exactly(event.at)}
                 for event in staff.events(request.user).filter(object_id=row.public_id)[:EVENTS_ON_A_PAGE]
             ],
+            **facts_of_key(request, row),
             **self._client(request),
         }
 
@@ -158,8 +161,8 @@ class KeyPages(ChangesMixin[ApiKey]):
         return self.render(request, "apikeys/admin/find.html", title="Find a key", form=form)
 
     def _issue_form(self, request: HttpRequest) -> IssueForm:
-        asked = request.POST.get("service") or request.GET.get("service", "")
-        service = Service.objects.filter(pk=asked).first() if asked.isdecimal() else None
+        asked = row_number(request.POST.get("service") or request.GET.get("service", ""))
+        service = None if asked is None else Service.objects.filter(pk=asked).first()
         if service is not None and not staff.may_issue(request.user, service):
             raise PermissionDenied
         return IssueForm(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
 
 from apikeys import conf, rules, scopes
 from apikeys.admin.access import AccessFormMixin
@@ -69,7 +70,7 @@ class ServiceForm(AccessFormMixin, forms.ModelForm):  # type: ignore[type-arg]
         )
         self.fields["key_days"].help_text = f"Empty: {conf.default_days()}. At most {conf.maximum_days()}."
         issuers: Any = self.fields["key_issuers"]
-        issuers.queryset = User.objects.filter(is_active=True, is_staff=True).order_by("username")
+        issuers.queryset = _possible_issuers(row)
 
     def clean_pinned_to(self) -> list[str]:
         names: list[str] = self.cleaned_data["pinned_to"]
@@ -86,3 +87,10 @@ class ServiceForm(AccessFormMixin, forms.ModelForm):  # type: ignore[type-arg]
         for name in ("description", "owner", "contact"):
             kept_to_the_rules(rules.refuse_secret)(facts.get(name, ""))
         return facts | {"key_scopes": self.chosen_scopes()}
+
+
+def _possible_issuers(service: Service) -> QuerySet[User]:
+    """Return the staff whom the listing helps, and those who are listed already."""
+    able = User.objects.with_perm("apikeys.add_apikey", include_superusers=False).filter(is_staff=True)
+    listed = service.issuers.values("pk") if service.pk else User.objects.none().values("pk")
+    return User.objects.filter(Q(pk__in=able.values("pk")) | Q(pk__in=listed)).order_by("username")

@@ -15,6 +15,7 @@ from apikeys.admin import cells
 from apikeys.admin.changes import Change, ChangesMixin, may_change
 from apikeys.admin.forms import OptionalReasonForm, ReasonForm
 from apikeys.admin.service_forms import ServiceForm
+from apikeys.admin.usage import facts_of_service
 from apikeys.models import ApiKey, AuditEvent, Service
 from apikeys.site import actor_of
 
@@ -22,7 +23,7 @@ DISABLE: Change[Service] = Change(
     name="disable",
     verb="Disable",
     done="disabled",
-    consequence="Every key of it is refused from the next request on, until it is enabled again.",
+    consequence="Every key is refused from the next request on, until the service is enabled again.",
     form=ReasonForm,
     apply=lambda row, facts, actor: actions.disable_service(service=row, reason=facts["reason"], actor=actor),
     may=may_change,
@@ -33,7 +34,7 @@ ENABLE: Change[Service] = Change(
     name="enable",
     verb="Enable",
     done="enabled",
-    consequence="Its keys work again, except those that are revoked, expired or disabled themselves.",
+    consequence="The keys work again, except those that are revoked, expired or disabled themselves.",
     form=OptionalReasonForm,
     apply=lambda row, facts, actor: actions.enable_service(service=row, reason=facts["reason"], actor=actor),
     may=may_change,
@@ -127,6 +128,7 @@ class ServiceAdmin(ChangesMixin[Service]):
             "days": row.default_days or conf.default_days(),
             "rate": row.default_rate_limit_per_hour or conf.rate_limit_per_hour(),
             "issuers": row.issuers.all(),
+            **facts_of_service(request, row),
         }
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:

@@ -77,6 +77,12 @@ def status_of(error: ClientError) -> int:
     return int(status)
 
 
+def etag_of(error: ClientError) -> str:
+    """Return the entity tag of the version that S3 did not send, because the caller has it."""
+    etag: str = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("etag", "")
+    return etag
+
+
 @contextmanager
 def named(action: str, *, is_logged: bool = True) -> Iterator[None]:
     """Raise the portal's errors for botocore's; ``action`` is the permission that the call needs, and on what."""

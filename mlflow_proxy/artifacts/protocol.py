@@ -124,7 +124,7 @@ def _download(call: Call, path: str) -> HttpResponseBase:
     name = PurePosixPath(path).name
     facts = {
         "ETag": found.etag,
-        "Last-Modified": http_date(found.modified_at.timestamp()),
+        "Last-Modified": http_date(found.modified_at.timestamp()) if found.modified_at else "",
         "Accept-Ranges": "bytes",
         "Content-Range": found.content_range,
         "Content-Disposition": content_disposition_header(True, name) or "",

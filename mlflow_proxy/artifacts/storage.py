@@ -1,11 +1,9 @@
-"""Artifacts in an S3 bucket: the only module that talks to object storage; keys are those that MLflow writes.
+"""Artifacts in an S3 bucket, under the keys that MLflow writes; with multipart.py alone talks to object storage.
 
 Configured as django-storages' ``artifacts`` storage; its client, safe to share between threads, carries the bytes.
 """
 
-import base64
 import uuid
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +11,6 @@ from functools import cached_property
 from mimetypes import guess_type
 from typing import Any, cast
 
-import structlog
 from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,8 +18,9 @@ from django.conf import settings
 from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
-from mlflow_proxy import conf, metrics
+from mlflow_proxy import conf
 from mlflow_proxy.artifacts import faults, parts, ranges
+from mlflow_proxy.artifacts.multipart import MultipartUpload, abort, crc32
 from mlflow_proxy.artifacts.stores import (
     CANARY,
     CANARY_PREFIX,
@@ -32,10 +30,8 @@ from mlflow_proxy.artifacts.stores import (
     Leftover,
     refuse_difference,
 )
-from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
+from mlflow_proxy.exceptions import ArtifactMissingError
 from mlflow_proxy.heads import BoundedHead
-
-log = structlog.get_logger(__name__)
 
 PIECE = 512 * 1024
 DELETES_A_CALL = 1000
@@ -121,8 +117,7 @@ class BucketStore:
                 answer = self.client.head_object(**asked) if is_head else self.client.get_object(**asked)
             except ClientError as error:
                 if faults.status_of(error) == 304:
-                    etag, now = conditions.if_none_match, datetime.now(tz=UTC)
-                    return Download(304, 0, etag, now, _StreamPieces(None, self.where(path)))
+                    return Download(304, 0, faults.etag_of(error), None, _StreamPieces(None, self.where(path)))
                 if faults.status_of(error) == 412 and conditions.if_range:
                     # Another version than the one begun with: the whole of it (RFC 9110 §13.1.5).
                     whole = Conditions(if_match=conditions.if_match, if_none_match=conditions.if_none_match)
@@ -146,71 +141,17 @@ class BucketStore:
         with self.named_errors("s3:PutObject"):
             if len(first) < parts.size_of(1):
                 before_commit()
-                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=_crc32(first))
-            else:
-                self._save_in_parts(path, kind, first, cut, before_commit)
-
-    def _save_in_parts(
-        self,
-        path: str,
-        kind: dict[str, str],
-        first: bytearray,
-        others: Iterator[bytearray],
-        before_commit: Callable[[], None],
-    ) -> None:
-        whole = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
-        created = self.client.create_multipart_upload(**self.where(path), **kind, **whole)
-        upload = self.where(path) | {"UploadId": created["UploadId"]}
-        carried: dict[int, dict[str, Any]] = {}
-
-        def carry(number: int, part: bytearray) -> None:
-            checksum = {"ChecksumCRC32": _crc32(part)}
-            answer = self.client.upload_part(**upload, PartNumber=number, Body=part, **checksum)
-            carried[number] = {"PartNumber": number, "ETag": answer["ETag"], **checksum}
-
-        convoy = parts.Convoy(carry)
-        try:
-            size, crc, part = 0, 0, first
-            for number in range(1, parts.MAXIMUM_PARTS + 1):
-                size, crc = size + len(part), zlib.crc32(part, crc)
-                convoy.send(number, part)
-                # Dropped before the next one fills: it may be on its way still, but is counted there.
-                part = bytearray()
-                part = next(others, part)
-                if not part:
-                    break
-            else:
-                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
-            convoy.arrive()
-            before_commit()
-            answer = self.client.complete_multipart_upload(
-                **upload,
-                MultipartUpload={"Parts": [carried[number] for number in sorted(carried)]},
-                MpuObjectSize=size,
-                ChecksumType="FULL_OBJECT",
-                ChecksumCRC32=_base64(crc),
-            )
-        except BaseException as error:
-            convoy.halt()
-            self._abort(upload)
-            if isinstance(error, ClientError) and faults.code_of(error) in faults.ABOUT_PARTS:
-                raise faults.PartsLostError() from None
-            raise
-        if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
-            # A store that knows the sum and did not compare it: what it made of the parts must not stay.
-            log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
-            metrics.count_store_fault("DIGEST_MISMATCH")
-            version = {"VersionId": answer["VersionId"]} if "VersionId" in answer else {}
-            with self.named_errors("s3:DeleteObject"):
-                self.client.delete_object(**self.where(path), **version)
-            raise StoreUnavailableError(reason="DIGEST_MISMATCH")
-
-    def _abort(self, upload: dict[str, str]) -> None:
-        try:
-            self.client.abort_multipart_upload(**upload)
-        except (ClientError, BotoCoreError) as error:
-            hint = "manage.py sweep_uploads ends it, or the bucket's lifecycle rule"
-            log.warning("upload_abort_failed", key=upload["Key"], error=type(error).__name__, hint=hint)
+                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=crc32(first))
+                return
+            upload = MultipartUpload(self.client, self.where(path), **kind)
+            try:
+                upload.carry(first, cut)
+                before_commit()
+                upload.complete()
+            except BaseException:
+                upload.abort()
+                raise
+            upload.verify()
 
     def remove(self, path: str) -> None:
         key = self._key(path)
@@ -250,7 +191,7 @@ class BucketStore:
         yield "list"
         try:
             with self.named_errors("s3:PutObject"):
-                self.client.put_object(**where, Body=CANARY, ChecksumCRC32=_crc32(CANARY))
+                self.client.put_object(**where, Body=CANARY, ChecksumCRC32=crc32(CANARY))
             yield "write"
             self._refuse_other(where, CANARY)
             yield "read"
@@ -280,7 +221,7 @@ class BucketStore:
                 listed = [{"PartNumber": 1, "ETag": part["ETag"]}]
                 self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": listed})
         except BaseException:
-            self._abort(upload)
+            abort(self.client, upload)
             raise
         self._refuse_other(where, _IN_PARTS)
 
@@ -335,11 +276,3 @@ def _asked(conditions: Conditions) -> dict[str, str]:
         asked["Range"] = byte_range
         asked["IfMatch"] = conditions.if_range or conditions.if_match
     return {name: value for name, value in asked.items() if value}
-
-
-def _crc32(part: bytes | bytearray) -> str:
-    return _base64(zlib.crc32(part))
-
-
-def _base64(crc: int) -> str:
-    return base64.b64encode(crc.to_bytes(4, "big")).decode()

@@ -52,12 +52,15 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer to a fetch: ``status`` is 200, 206 or 304, ``length`` the bytes of this answer."""
+    """An answer to a fetch: ``status`` is 200, 206 or 304, ``length`` the bytes of this answer.
+
+    ``modified_at`` is None where the store does not say.
+    """
 
     status: int
     length: int
     etag: str
-    modified_at: datetime
+    modified_at: datetime | None
     pieces: Pieces
     content_range: str = ""
 

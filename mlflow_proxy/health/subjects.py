@@ -82,26 +82,34 @@ def ask_all(on_answer: Callable[[Probe], None] | None = None, subjects: tuple[Su
     """
     answers: queue.Queue[Probe | Subject] = queue.Queue()
     waiting = {subject.title: subject for subject in subjects if _begin(subject, answers)}
-    began_at = time.monotonic()
+    left = {subject.title for subject in subjects} - waiting.keys()
     found: dict[str, Probe] = {}
-    silent: set[str] = {subject.title for subject in subjects} - waiting.keys()
-    while waiting:
-        remaining = began_at + min(subject.seconds for subject in waiting.values()) - time.monotonic()
+    for probe in _until_late(waiting, answers):
+        found[probe.name] = probe
+        if on_answer:
+            on_answer(probe)
+    silent = left | waiting.keys()
+    return [probe for subject in subjects for probe in _settled(subject, found, is_silent=subject.title in silent)]
+
+
+def _until_late(waiting: dict[str, Subject], answers: "queue.Queue[Probe | Subject]") -> Iterator[Probe]:
+    """Yield answers until each subject is through or late; those that are late stay in ``waiting``."""
+    began_at = time.monotonic()
+    while soonest := min(
+        (end for subject in waiting.values() if (end := _remaining(subject, began_at)) > 0), default=0
+    ):
         try:
-            answer = answers.get(timeout=max(0.0, remaining))
+            answer = answers.get(timeout=soonest)
         except queue.Empty:
-            late = [subject for subject in waiting.values() if time.monotonic() - began_at >= subject.seconds]
-            for subject in late:
-                del waiting[subject.title]
-                silent.add(subject.title)
             continue
         if isinstance(answer, Subject):
-            waiting.pop(answer.title, None)
-            continue
-        found.setdefault(answer.name, answer)
-        if on_answer:
-            on_answer(answer)
-    return [probe for subject in subjects for probe in _settled(subject, found, is_silent=subject.title in silent)]
+            del waiting[answer.title]
+        else:
+            yield answer
+
+
+def _remaining(subject: Subject, began_at: float) -> float:
+    return began_at + subject.seconds - time.monotonic()
 
 
 # A thread cannot be ended from outside: one that hangs is left, and its subject not asked again until it is through.

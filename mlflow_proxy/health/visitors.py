@@ -47,14 +47,13 @@ class Visitor:
         """Return the reply with the beginning of its body; raises HopFailedError."""
         content = more.get("data")
         with self.open(method, url, with_key=with_key, **more) as reply:
-            body = reply.raw.read(MAXIMUM_BYTES, decode_content=True)
-            return Reply(reply.status_code, reply.headers, body, getattr(content, "sent", 0))
+            return Reply(reply.status_code, reply.headers, _beginning(reply), getattr(content, "sent", 0))
 
     def stream(self, url: str, *, with_key: bool = True, on_piece: Callable[[bytes], None]) -> Reply:
         """Hand the body of a good reply to ``on_piece``; return the reply, with its body unless it was good."""
         with self.open("GET", url, with_key=with_key) as reply:
             if reply.status_code != requests.codes.ok or _is_page(reply):
-                return Reply(reply.status_code, reply.headers, reply.raw.read(MAXIMUM_BYTES, decode_content=True))
+                return Reply(reply.status_code, reply.headers, _beginning(reply))
             for piece in reply.iter_content(PIECE):
                 on_piece(piece)
             return Reply(reply.status_code, reply.headers, b"")
@@ -76,9 +75,10 @@ class Visitor:
                 yield reply
         except requests.RequestException as error:
             raise HopFailedError(_named(error)) from None
-        except OSError as error:
-            # What urllib3 raises while the raw body is read.
-            raise HopFailedError(_cut(error)) from None
+
+
+def _beginning(reply: requests.Response) -> bytes:
+    return next(reply.iter_content(MAXIMUM_BYTES), b"")
 
 
 def _is_page(reply: requests.Response) -> bool:
@@ -88,19 +88,14 @@ def _is_page(reply: requests.Response) -> bool:
 def _named(error: requests.RequestException) -> Outcome:
     if isinstance(error, requests.ConnectTimeout):
         return failed("CONNECTION_TIMED_OUT", type(error).__name__, "Nothing answers: security group or firewall.")
-    if isinstance(error, requests.Timeout):
+    # While a body is read, requests calls a timeout a connection error.
+    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
         hint = "The call was taken and not answered: see the portal's load, and the timeouts of what stands before it."
         return failed("ANSWER_TIMED_OUT", f"no byte for {READ_SECONDS:.0f} s", hint)
     if isinstance(error, requests.exceptions.SSLError):
         return failed("TLS_INVALID", type(error).__name__, "See the certificate of the front proxy.")
-    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "IncompleteRead" in str(error):
-        return _cut(error)
-    if isinstance(error, requests.ConnectionError) and "Connection refused" in str(error):
+    if "Connection refused" in str(error):
         return failed("CONNECTION_REFUSED", type(error).__name__, "Nothing listens there.")
-    return _cut(error)
-
-
-def _cut(error: Exception) -> Outcome:
     hint = (
         "The connection was cut under way: by a proxy's limit or timeout, or by a restart. The logs of both say more."
     )

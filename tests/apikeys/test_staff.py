@@ -26,8 +26,17 @@ def account(db):
 
 
 def test_roles_have_exactly_their_permissions(db):
-    held = {group.name: set(group.permissions.values_list("codename", flat=True)) for group in Group.objects.all()}
+    ours = {"permissions__content_type__app_label": "apikeys"}
+    held = {
+        role: set(Group.objects.filter(name=role, **ours).values_list("permissions__codename", flat=True))
+        for role in ROLES
+    }
     assert held == {role: set(codenames) for role, codenames in ROLES.items()}
+    assert set(Group.objects.values_list("name", flat=True)) == set(ROLES)
+
+
+def test_administrator_holds_everything_that_means_anything(db):
+    assert set(ROLES["administrator"]) == staff.CODENAMES
 
 
 def test_roles_use_permissions_that_django_itself_would_make(db):

@@ -202,6 +202,14 @@ def test_storage_check_that_runs_elsewhere_is_left(monkeypatch):
     assert "left" in jobs.check_storage().facts
 
 
+def test_mlflow_that_is_not_up_yet_is_waited_for(mlflow_down):
+    assert not jobs.is_mlflow_up()
+
+
+def test_mlflow_that_answers_badly_is_not_waited_for(upstream):
+    assert jobs.is_mlflow_up()
+
+
 def test_sweep_without_a_destination_is_left():
     assert "left" in jobs.sweep_uploads().facts
 

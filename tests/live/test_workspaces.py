@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from mlflow_proxy.routes import ROUTES, Route
 from tests.live.client import run_client
@@ -110,6 +111,48 @@ def test_b_sees_and_changes_nothing_of_a_by_any_row_of_the_table(ground: Ground)
 def test_b_is_refused_a_path_that_spells_the_workspace_of_a(ground: Ground) -> None:
     rows = [row for row in ROUTES if "mlflow-artifacts/artifacts/{artifact_path}" in row.template]
     assert {ground.b.ask(row, below="workspaces/team-a/").status_code for row in rows} == {400}
+
+
+@pytest.fixture
+def experiment_of_b(ground: Ground) -> str:
+    found: str = ground.b.send("experiments/create", {"name": uuid.uuid4().hex}).json()["experiment_id"]
+    return found
+
+
+def test_b_logs_no_metric_onto_a_model_of_a(ground: Ground, experiment_of_b: str) -> None:
+    """A row alone does not ask for it: the run is B's own."""
+    before = fingerprint(ground.a, ground.store)
+    run = ground.b.send("runs/create", {"experiment_id": experiment_of_b}).json()["run"]["info"]["run_id"]
+    metric = {"key": "loss", "value": 7.0, "timestamp": 1, "step": 9, "model_id": ground.a.ids["model"]}
+    replies = [
+        ground.b.send("runs/log-metric", metric | {"run_id": run}),
+        ground.b.send("runs/log-batch", {"run_id": run, "metrics": [metric]}),
+    ]
+    assert [reply.status_code for reply in replies] == [404, 404]
+    assert fingerprint(ground.a, ground.store) == before
+
+
+def test_b_reads_no_trace_of_the_default_workspace_by_a_location(ground: Ground, experiment_of_b: str) -> None:
+    place = f"7/traces/tr-{uuid.uuid4().hex}/artifacts"
+    (ground.store / place).mkdir(parents=True)
+    (ground.store / place / "traces.json").write_text(f'{{"spans": [], "secret": "{MARK}"}}')
+    trace = f"tr-{uuid.uuid4().hex}"
+    where = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_of_b}}
+    info = {"trace_id": trace, "trace_location": where, "request_time": "2026-01-01T00:00:00Z", "state": "OK"}
+    assert ground.b.send("traces", {"trace": {"trace_info": info}}, version="3.0").status_code == 200
+    tag = {"key": "mlflow.artifactLocation", "value": f"mlflow-artifacts:/{place}"}
+    replies = [
+        ground.b.send(f"traces/{trace}/tags", tag, method="PATCH"),
+        ground.b.send(f"traces/{trace}/tags", tag, method="PATCH", version="3.0"),
+        ground.b.send(f"traces/{trace}", {"timestamp_ms": 1, "status": "OK", "tags": [tag]}, method="PATCH"),
+    ]
+    assert {reply.json()["reason"] for reply in replies} == {"LOCATION_REFUSED"}
+    found = requests.get(
+        f"{ground.b.portal.tracking_uri}/ajax-api/3.0/mlflow/get-trace-artifact?request_id={trace}",
+        headers={"Authorization": f"Bearer {ground.b.key}"},
+        timeout=60,
+    )
+    assert (found.status_code, MARK in found.text) == (404, False)
 
 
 def test_b_is_refused_the_management_of_workspaces(ground: Ground) -> None:

@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_httpserver import HTTPServer
 
-from apikeys.models import ApiKeyQuerySet
 from mlflow_proxy import views
+from mlflow_proxy.bodies import RequestBody
 from tests.mlflow_proxy.wire import SEARCH
 
 PATH = SEARCH.partition("?")[0].removeprefix("/api")
@@ -32,6 +32,21 @@ def test_hot_path_is_one_query_and_no_write(
     assert captured.captured_queries[0]["sql"].startswith("SELECT")
 
 
+def test_database_is_let_go_before_a_body_is_read(
+    mlflow: HTTPServer, portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def read(body: RequestBody, size: int) -> bytes:
+        steps.append("read")
+        return b"{}"
+
+    monkeypatch.setattr(views, "close_old_connections", lambda: steps.append("let go"))
+    monkeypatch.setattr(RequestBody, "_read", read)
+    reply = portal.post(SEARCH.partition("?")[0], b"{}", content_type="application/json", headers=bearer(reader))
+    assert (reply.status_code, steps) == (200, ["let go", "read"])
+
+
 def test_bad_checksum_asks_no_query(portal: Client, db: None) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert portal.get(SEARCH, headers={"Authorization": f"Bearer hk_live_{'a' * 52}"}).status_code == 401
@@ -45,13 +60,13 @@ def test_upstream_gets_no_call_before_the_key_is_verified(mlflow: HTTPServer, po
 
 @pytest.mark.parametrize("error", [DatabaseError, OperationalError])
 def test_database_that_is_gone_is_503_and_not_401(
-    portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    portal: Client, reader: Any, bearer: Any, error: type[Exception]
 ) -> None:
-    def gone(self: ApiKeyQuerySet, **conditions: str) -> None:
+    def gone(*execution: object) -> None:
         raise error("planted address")
 
-    monkeypatch.setattr(ApiKeyQuerySet, "filter", gone)
-    reply = portal.get(SEARCH, headers=bearer(reader))
+    with connection.execute_wrapper(gone):
+        reply = portal.get(SEARCH, headers=bearer(reader))
     assert (reply.status_code, reply.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
     assert reply["Retry-After"] == "2"
     assert b"planted" not in reply.content

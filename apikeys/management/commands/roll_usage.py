@@ -1,4 +1,4 @@
-"""Turn old hours of usage into days and forget old days; for a timer, until the portal does it by itself."""
+"""Turn old hours of usage into days and forget old days; by hand what the worker does once a day."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from apikeys.management.output import as_json
 
 
 class Command(KeyCommand):
-    help = "Roll hours of usage older than 31 days up to days, and remove days older than 400. Run it daily."
+    help = "Roll hours of usage older than 31 days up to days and forget days older than 400, as the worker does daily."
 
     def add_arguments(self, parser: Any) -> None:
         self.add_output_arguments(parser)

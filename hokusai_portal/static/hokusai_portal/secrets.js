@@ -25,7 +25,7 @@
 
     const download = (id, name) => {
         const link = document.createElement("a");
-        link.href = URL.createObjectURL(new Blob([text(id) + "\n"], { type: "text/plain" }));
+        link.href = URL.createObjectURL(new Blob([text(id) + "\n"], { type: "application/octet-stream" }));
         link.download = name;
         link.click();
         URL.revokeObjectURL(link.href);

@@ -58,6 +58,17 @@ def test_trail_is_searched_by_object_request_and_reason(auditor, reader, actor):
     assert "api_key_issued" in shown(auditor, q="req-1")
 
 
+@pytest.mark.parametrize("query", [{"since": "0001-01-01"}, {"until": "9999-12-31"}, {"q": "\0"}, {"p": "x"}], ids=str)
+def test_trail_asked_for_the_extremes_answers(auditor, reader, query):
+    assert auditor.get(listed("auditevent"), query, follow=True).status_code == 200
+
+
+def test_export_of_a_page_that_is_none_is_400(auditor, platform, actor):
+    for number in range(60):
+        trail.record("service_changed", actor, object_id=f"n-{number}")
+    assert auditor.post(f"{CSV}?p=999").status_code == 400
+
+
 @pytest.mark.parametrize("lookup", ["before__name", "at__gte", "after__contains"])
 def test_trail_cannot_be_asked_in_other_ways(auditor, lookup):
     assert auditor.get(listed("auditevent"), {lookup: "a"}).status_code == 400
@@ -144,5 +155,7 @@ def recorded_actions():
         match node.args:
             case [ast.Constant(value=word), *_] if called in {"record", "_record_of_key", "_record_of_service"}:
                 yield word
+            case [ast.Name(id=name), *_] if called == "_record_of_key":
+                yield getattr(actions, name)
             case [_, ast.JoinedStr(values=[_, ast.Constant(value=verb)]), *_] if called == "_note":
                 yield from (f"{noun}{verb}" for noun in ("account", "group"))

@@ -109,6 +109,13 @@ def test_change_of_no_row_is_404(admin, rows):
     assert admin.get(reverse("admin:apikeys_service_disable") + rows).status_code == 404
 
 
+@pytest.mark.parametrize("number", ["9" * 40, "0", "\u0663"], ids=ascii)
+def test_change_of_a_row_that_cannot_be_is_refused(admin, number):
+    assert admin.get(reverse("admin:apikeys_service_disable") + f"?rows={number}").status_code in {403, 404}
+    assert admin.get(reverse("admin:apikeys_apikey_add") + f"?service={number}").status_code == 200
+    assert admin.get(f"/admin/apikeys/service/{number}/").status_code == 404
+
+
 def test_service_page_shows_its_keys_with_status_and_last_activity(admin, batch, stranger, issue):
     old = issue(service=batch, name="older")
     actions.revoke_key(key=old.row, reason="lost", actor=actions.Actor(name="x"))

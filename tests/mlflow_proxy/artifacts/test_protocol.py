@@ -169,6 +169,15 @@ def test_known_version_is_304_without_bytes(ask: Any, saved: str) -> None:
     assert (reply.status_code, body_of(reply)) == (304, b"")
 
 
+@pytest.mark.parametrize("wish", ["*", "{etag}", '"other", {etag}'])
+def test_known_version_is_told_by_its_own_tag(ask: Any, saved: str, wish: str) -> None:
+    whole = ask("GET", saved)
+    reply = ask("GET", saved, If_None_Match=wish.format(etag=whole["ETag"]))
+    # A date of now would be taken for that of the copy which the caller has.
+    assert reply["ETag"] == whole["ETag"]
+    assert reply.get("Last-Modified", whole["Last-Modified"]) == whole["Last-Modified"]
+
+
 def test_resumed_range_of_a_changed_artifact_is_the_new_whole(ask: Any, saved: str) -> None:
     before = ask("HEAD", saved)["ETag"]
     assert body_of(ask("GET", saved, Range="bytes=5-", If_Range=before)) == b"56789"

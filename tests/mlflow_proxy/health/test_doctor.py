@@ -210,6 +210,37 @@ def test_cut_download_is_named(stub: Stub, portal: GoodPortal) -> None:
     assert "cut under way" in last.hint
 
 
+def test_download_that_stands_still_is_named(stub: Stub, portal: GoodPortal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitors, "READ_SECONDS", 0.3)
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode()
+    portal.broken[r"GET .*large"] = lambda _: Answer([head, b"x" * 1000], "hang")
+    last = walk(stub)[-1]
+    assert (last.name, last.reason) == ("download", "ANSWER_TIMED_OUT")
+
+
+def test_cut_answer_is_named(stub: Stub, portal: GoodPortal) -> None:
+    portal.broken["GET /health"] = lambda _: Answer([b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"], "close")
+    last = walk(stub)[-1]
+    assert (last.name, last.reason) == ("front", "SHORT_BODY")
+
+
+def test_portal_that_goes_away_on_the_way_is_named(stub: Stub, portal: GoodPortal) -> None:
+    url = stub.url
+    hops = iter(Walk(url, f"{url}/api/mlflow", KEY, large_bytes=SIZE))
+    while next(hops).name != "mlflow":
+        pass
+    with stub.not_listening():
+        last = next(hops)
+    assert (last.name, last.reason) == ("small_file", "CONNECTION_REFUSED")
+
+
+def test_store_that_does_not_complete_an_upload_is_named(stub: Stub, portal: GoodPortal) -> None:
+    portal.store_url = stub.url
+    portal.broken["POST .*/mpu/complete/"] = refusal("424 F", "STORE_DENIED")
+    last = walk(stub)[-1]
+    assert (last.name, last.reason) == ("multipart", "STORE_DENIED")
+
+
 def test_cut_upload_is_named_and_removed(stub: Stub, portal: GoodPortal) -> None:
     portal.broken[r"PUT .*large"] = lambda _: Answer([], "reset", is_early=True)
     last = walk(stub)[-1]
