@@ -30,8 +30,8 @@ check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment setti
 format: .venv/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the portal with MLflow alone
-	$(BIN)/python -m bench.run
+bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
+	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (half an hour; CONTRIBUTING)
 	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)

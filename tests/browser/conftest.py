@@ -2,12 +2,11 @@
 
 import os
 import shutil
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
@@ -33,7 +32,10 @@ def chromium():
 def browser():
     """One browser for a module, and not longer: while it lives, a loop runs that Django takes for an async program."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    connection = connections["default"]
     with sync_playwright() as playwright:
+        # Under the loop there would be another one, which does not know what pytest-django noted on this.
+        connections["default"] = connection
         browser = playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=False, args=FLAGS)
         yield browser
         browser.close()
@@ -72,14 +74,7 @@ def open_page(browser, live_server, complaints):
 
 
 @pytest.fixture
-def ground(live_server):
-    """What the migrations leave behind: each test ends with empty tables."""
-    import_module("apikeys.migrations.0002_platform").create_default_service(apps, None)
-    import_module("apikeys.migrations.0006_roles").create_roles(apps, None)
-
-
-@pytest.fixture
-def root(ground):
+def root(live_server):
     """Who may do everything; the password is for the one test that signs in by hand."""
     return User.objects.create_superuser("root", password="correct horse battery")
 
@@ -90,7 +85,7 @@ def page(open_page, root):
 
 
 @pytest.fixture
-def rows(ground, actor):
+def rows(live_server, actor):
     """Something on every screen: services, keys in several conditions, a rotation, events."""
     batch = actions.create_service(service_id="batch", description="Scores at night.", owner="Data", actor=actor)
     batch = actions.change_service(service=batch, actor=actor, default_scopes=list(scopes.PRESETS["contributor"]))

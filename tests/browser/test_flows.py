@@ -9,7 +9,7 @@ from apikeys.authentication import CredentialRefusedError, verify
 from apikeys.models import ApiKey, AuditEvent, Service
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.timeout(300),
 ]
 SECRET = re.compile(r"hk_live_[0-9A-Za-z]{52}")

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 from apikeys.models import AuditEvent
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.timeout(300),
 ]
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}

@@ -144,7 +144,7 @@ def test_job_asks_once_whether_it_may_begin(db):
     assert len(asked) == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_worker_runs_every_job_and_stops_when_told(monkeypatch, log_output):
     monkeypatch.undo()
     done = {name: threading.Event() for name in ("first", "second")}
@@ -161,7 +161,7 @@ def test_worker_runs_every_job_and_stops_when_told(monkeypatch, log_output):
     assert not thread.is_alive()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_worker_does_not_wait_for_a_job_that_hangs(monkeypatch):
     monkeypatch.setattr(worker, "GRACE_SECONDS", 0.1)
     begun, end = threading.Event(), threading.Event()

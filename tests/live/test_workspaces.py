@@ -1,7 +1,7 @@
 """Two services in two workspaces: no row of the table lets one see or touch anything of the other.
 
 The calls are made from the table: every row is filled with the ids of team A's things and asked with team B's key.
-A's own key then makes the same calls, which proves that they would have found and changed something.
+An owner's key then makes the same calls, which proves that they would have found and changed something.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from tests.live.teams import FURNISH, MARK, Team, fingerprint
 
 pytestmark = pytest.mark.live
 
-# Rows of which A's own call finds nothing here either, with the reason.
+# Rows of which an owner's call finds nothing here either, with the reason.
 IDLE = {
     "POST 2.0/mlflow/traces": "the older start of a trace, refused by this store",
     "PATCH 2.0/mlflow/traces/{request_id}": "the older end of a trace",
@@ -29,7 +29,7 @@ IDLE = {
     "POST 2.0/mlflow-artifacts/mpu/abort/{artifact_path}": "signed addresses are off",
     "GET 2.0/mlflow-artifacts/presigned/{artifact_path}": "signed addresses are off",
 }
-# Of these A has none: MLflow makes them from its interface.
+# Of these nobody has any: MLflow makes them from its interface.
 UNFURNISHED = {"issue", "label-schema", "review-queue", "workspace"}
 # What ends a thing comes after all that need it, and what ends the least comes first.
 ENDINGS = (
@@ -65,7 +65,7 @@ def grounds(stack: Stack) -> Iterator[dict[str, Ground]]:
         direct.wait_until_ready()
         keys = {team: _key_of(portal, team) for team in ("team-a", "team-b")}
         ids = run_client(FURNISH, portal, keys["team-a"], MARK=MARK)
-        a, b = (Team(portal, keys[team], ids) for team in ("team-a", "team-b"))
+        a, b = (Team(portal, key, ids) for key in keys.values())
         yield {
             "proxy": Ground(a, b, store),
             "direct": Ground(replace(a, portal=direct), replace(b, portal=direct), store),
@@ -168,13 +168,16 @@ def ends_late(row: Route) -> int:
     return min(matching, default=len(ENDINGS)) if is_ending else 0
 
 
-def test_same_calls_by_a_find_and_change_its_own(grounds: dict[str, Ground]) -> None:
-    """Uses A's things up: the proof that the calls above were about something.
+def test_same_calls_by_their_owner_find_and_change_all(grounds: dict[str, Ground]) -> None:
+    """The proof that the calls above were about something: a third team uses up things like those of A.
 
     In direct mode, because MLflow alone fails on a file of a model version whose source is a run.
     """
+    portal = grounds["direct"].a.portal
+    key = _key_of(grounds["proxy"].a.portal, "team-c")
+    owner = Team(portal, key, run_client(FURNISH, portal, key, MARK=MARK))
     once = {row.operation: row for row in ROUTES if row.resource not in UNFURNISHED and row.operation not in IDLE}
     restores = [row for row in once.values() if row.template.endswith("/restore")]
     rows = [row for row in sorted(once.values(), key=ends_late) if row not in restores]
-    replies = [(row.operation, grounds["direct"].a.ask(row)) for row in (*rows, *restores)]
+    replies = [(row.operation, owner.ask(row)) for row in (*rows, *restores)]
     assert [(name, reply.status_code, reply.text[:200]) for name, reply in replies if reply.status_code != 200] == []

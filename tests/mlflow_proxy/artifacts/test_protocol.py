@@ -95,6 +95,13 @@ def test_upload_of_a_part_of_a_file_is_refused(ask: Any, store: Any) -> None:
     assert (reason_of(reply), store()) == ((400, "BODY_REFUSED"), [])
 
 
+@pytest.mark.parametrize("header", ["If_Match", "If_None_Match", "If_Unmodified_Since"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_write_under_a_condition_that_is_not_kept_is_refused(ask: Any, saved: str, method: str, header: str) -> None:
+    assert reason_of(ask(method, saved, **{header: "*"})) == (412, "PRECONDITION_FAILED")
+    assert body_of(ask("GET", saved)) == CONTENT
+
+
 def test_upload_that_ends_early_is_refused_and_nowhere(ask: Any, store: Any) -> None:
     reply = ask("PUT", f"{FOLDER}/a.bin", b"short", Content_Length="10")
     assert (reason_of(reply), store()) == ((400, "UPLOAD_TRUNCATED"), [])
