@@ -49,6 +49,11 @@ class Service(models.Model):
 
     class Meta:
         ordering = ("service_id",)
+        # Rights of staff that belong to no model of Django's.
+        permissions = (
+            ("view_mlflow_ui", "Can view MLflow's web interface"),
+            ("edit_mlflow_ui", "Can change and delete in MLflow's web interface, and promote models"),
+        )
         constraints = (
             models.CheckConstraint(name="service_id_shape", condition=Q(service_id__regex=SERVICE_ID_PATTERN)),
             models.CheckConstraint(

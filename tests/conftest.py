@@ -1,7 +1,10 @@
 """What every unit test shares: a cast of three keys, a client that sends raw targets, and a quiet usage thread."""
 
+import json
+import logging
 import os
 from collections import Counter
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -116,3 +119,27 @@ def stranger(issue, batch):
 def bearer():
     """How a key travels: the header of an issued key."""
     return lambda issued: {"Authorization": f"Bearer {issued.secret.text}"}
+
+
+class LogOutput(StringIO):
+    """What the process wrote to standard error, without the lines of the server that plays MLflow."""
+
+    @property
+    def lines(self):
+        lines = [json.loads(line) for line in self.getvalue().splitlines()]
+        return [line for line in lines if line["logger"] != "werkzeug"]
+
+    def events(self, name):
+        return [line for line in self.lines if line["event"] == name]
+
+
+@pytest.fixture
+def log_output(monkeypatch):
+    """Everything at level DEBUG, through the handler and formatter of the portal."""
+    root = logging.getLogger()
+    (handler,) = (h for h in root.handlers if isinstance(h.formatter, structlog.stdlib.ProcessorFormatter))
+    output, level = LogOutput(), root.level
+    monkeypatch.setattr(handler, "stream", output)
+    root.setLevel(logging.DEBUG)
+    yield output
+    root.setLevel(level)

@@ -1,12 +1,8 @@
-"""What the tests of the composition share: an MLflow to ask, one that is down, and everything that was logged."""
+"""What the tests of the composition share: an MLflow to ask and one that is down."""
 
-import json
-import logging
 import socket
-from io import StringIO
 
 import pytest
-import structlog
 from django.contrib.auth.models import User
 
 from mlflow_proxy.health import probes
@@ -51,27 +47,3 @@ def staff(portal, db):
     """The client of somebody with a session of the admin."""
     portal.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
     return portal
-
-
-class LogOutput(StringIO):
-    """What the process wrote to standard error, without the lines of the server that plays MLflow."""
-
-    @property
-    def lines(self):
-        lines = [json.loads(line) for line in self.getvalue().splitlines()]
-        return [line for line in lines if line["logger"] != "werkzeug"]
-
-    def events(self, name):
-        return [line for line in self.lines if line["event"] == name]
-
-
-@pytest.fixture
-def log_output(monkeypatch):
-    """Everything at level DEBUG, through the handler and formatter of the portal."""
-    root = logging.getLogger()
-    (handler,) = (h for h in root.handlers if isinstance(h.formatter, structlog.stdlib.ProcessorFormatter))
-    output, level = LogOutput(), root.level
-    monkeypatch.setattr(handler, "stream", output)
-    root.setLevel(logging.DEBUG)
-    yield output
-    root.setLevel(level)
