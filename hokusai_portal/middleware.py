@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.db import Error as DatabaseFault
 from django.http import HttpRequest, HttpResponse
+
+from mlflow_proxy import refusals
 
 # In a session: the host that it began on, where that is not the portal's own.
 UI_HOST_MARK = "ui_host"
@@ -37,6 +40,10 @@ class HostsMiddleware:
             is_ui = request.get_host().lower() == settings.HOKUSAI_UI_HOST
             if is_ui:
                 request.urlconf = "hokusai_portal.ui_urls"
-            if settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.get(UI_HOST_MARK, False) != is_ui:
-                request.session = type(request.session)()
+            try:
+                if settings.SESSION_COOKIE_NAME in request.COOKIES and is_ui != (UI_HOST_MARK in request.session):
+                    request.session = type(request.session)()
+            except DatabaseFault as error:
+                # Where a session began is not known, and unknown is not unauthorised.
+                return refusals.render(error)
         return self.get_response(request)

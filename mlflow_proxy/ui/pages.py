@@ -35,7 +35,6 @@ POLICY = {
 HARDENING = {
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
 }
 LASTING = "private, max-age=31536000, immutable"
@@ -47,6 +46,8 @@ GZIP = 16 + zlib.MAX_WBITS
 
 def dress(reply: HttpResponseBase, route: Route, segments: tuple[str, ...], accepted: str) -> HttpResponseBase:
     """Return the reply for a browser; ``accepted`` is its Accept-Encoding."""
+    # No other page may take what is served here for its own script, picture or frame.
+    reply["Cross-Origin-Resource-Policy"] = "same-origin"
     if route.resource not in {"page", "asset"}:
         return reply
     for name, value in HARDENING.items():

@@ -2,6 +2,8 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 
 from hokusai_portal import ui_urls, urls
 from tests.conftest import PortalClient
@@ -133,3 +135,13 @@ def test_host_is_known_in_any_case(on_ui):
 
 def test_foreign_host_is_400(portal, db):
     assert ask(portal, "evil.example", "/mlflow/").status_code == 400
+
+
+def test_database_that_is_gone_is_503_and_no_ended_session(on_ui, monkeypatch):
+    def gone(self):
+        raise OperationalError("planted address")
+
+    monkeypatch.setattr(SessionStore, "load", gone)
+    reply = ask(on_ui, UI, SEARCH, headers=SCRIPT)
+    assert (reply.status_code, reply.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
+    assert b"planted" not in reply.content
