@@ -12,7 +12,7 @@ PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/.installed .venv-mlflow/.installed ## Start MLflow and the portal on this machine; Ctrl-C stops both
+run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker on this machine; Ctrl-C stops them
 	@exec $(BIN)/python -m hokusai_portal.stack
 
 test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included
@@ -30,11 +30,11 @@ check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment setti
 format: .venv/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare calls through the portal with MLflow alone
-	$(BIN)/python -m bench.run
+bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
+	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
-soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (long)
-	$(BIN)/python -m pytest -m soak
+soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (an hour; CONTRIBUTING)
+	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)
 
 matrix: .venv/.installed-dev ## Walk every preset over every route
 	$(BIN)/python -m pytest -m matrix

@@ -5,28 +5,25 @@ of the caller; a key's secret exists only as their return value.
 """
 
 import datetime
-import re
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack
 
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from apikeys import addresses, conf, keys
+from apikeys import conf, keys, rules, trail
 from apikeys import scopes as words_of_scope
-from apikeys.models import ApiKey, AuditEvent, Service, database_now
-from apikeys.redaction import redact_keys
+from apikeys.models import ApiKey, Service, database_now
+
+Actor = trail.Actor
+ActionRefusedError = rules.ActionRefusedError
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
-# MLflow's own rule (store/workspace/abstract_store).
-WORKSPACE_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-MAXIMUM_RATE = 1_000_000
-INHERITED = ("service", "name", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
-MAXIMUM_REASON_LENGTH = 500
+INHERITED = ("service", "name", "note", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 DEFAULT_GRACE = datetime.timedelta(hours=24)
-
-
-class ActionRefusedError(Exception):
-    """The change is against a rule; nothing was written. The message is for the person who asked."""
+EXPIRY_NOTICED = "api_key_expiry_noticed"
 
 
 class AlreadyRevokedError(ActionRefusedError):
@@ -37,13 +34,23 @@ class AlreadyRotatedError(ActionRefusedError):
     """The key has a successor: rotate that one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who asks for a change, as the audit trail will show it."""
+class AlreadyIssuedError(ActionRefusedError):
+    """The same form or request came before and made ``key``, whose secret was shown then."""
 
-    name: str
-    address: str | None = None
-    request_id: str = ""
+    def __init__(self, key: ApiKey) -> None:
+        super().__init__(f"this was sent before and issued key {key}, whose secret was shown then and never again")
+        self.key = key
+
+
+class ServiceChanges(TypedDict, total=False):
+    """What change_service takes; what is left out stays as it is."""
+
+    description: str
+    owner: str
+    contact: str
+    default_scopes: list[str]
+    default_days: int | None
+    default_rate_limit_per_hour: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,49 @@ class IssuedKey:
 def create_service(*, service_id: str, description: str = "", owner: str = "", actor: Actor) -> Service:
     """Register a calling program; raises django.core.exceptions.ValidationError for a bad or taken id."""
     for text in (description, owner):
-        _refuse_secret(text)
+        rules.refuse_secret(text)
     service = Service(service_id=service_id, description=description, owner=owner)
     service.full_clean()
     service.save()
-    _record("service_created", service, service.service_id, actor, after={"description": description, "owner": owner})
+    _record_of_service("service_created", service, actor, after={"description": description, "owner": owner})
+    return service
+
+
+@transaction.atomic
+def change_service(*, service: Service, actor: Actor, **changes: Unpack[ServiceChanges]) -> Service:
+    """Change what is known of a service and what its new keys get; nothing is written when nothing differs.
+
+    Raises ActionRefusedError or UnknownScopeError for a default outside policy, ValidationError for a text too long.
+    """
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    if changes.get("default_scopes"):
+        changes["default_scopes"] = words_of_scope.normalise(changes["default_scopes"])
+    rules.refuse_days(changes.get("default_days"))
+    rules.refuse_rate(changes.get("default_rate_limit_per_hour"))
+    for text in (changes.get("description"), changes.get("owner"), changes.get("contact")):
+        rules.refuse_secret(text or "")
+    after = {word: fact for word, fact in changes.items() if fact != getattr(service, word)}
+    if not after:
+        return service
+    before = {word: getattr(service, word) for word in after}
+    for word, fact in after.items():
+        setattr(service, word, fact)
+    service.full_clean()
+    service.save(update_fields=list(after))
+    _record_of_service("service_changed", service, actor, before=before, after=after)
+    return service
+
+
+@transaction.atomic
+def set_issuers(*, service: Service, users: Iterable[User], actor: Actor) -> Service:
+    """Say which staff may act for a service without acting for every one; see apikeys.staff."""
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    before = sorted(user.username for user in service.issuers.all())
+    users = list(users)
+    after = sorted(user.username for user in users)
+    if after != before:
+        service.issuers.set(users)
+        _record_of_service("service_issuers_set", service, actor, before={"issuers": before}, after={"issuers": after})
     return service
 
 
@@ -72,9 +117,9 @@ def disable_service(*, service: Service, reason: str, actor: Actor) -> Service:
     service = Service.objects.select_for_update().get(pk=service.pk)
     if service.is_disabled:
         raise ActionRefusedError(f"service {service} is already disabled: {service.disabled_reason}")
-    service.disabled_at, service.disabled_reason = database_now(), _reason(reason)
+    service.disabled_at, service.disabled_reason = database_now(), rules.reason(reason)
     service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record("service_disabled", service, service.service_id, actor, reason=reason)
+    _record_of_service("service_disabled", service, actor, reason=reason)
     return service
 
 
@@ -85,10 +130,10 @@ def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Servi
     if not service.is_disabled:
         raise ActionRefusedError(f"service {service} is not disabled")
     before = {"disabled_at": service.disabled_at, "disabled_reason": service.disabled_reason}
-    _refuse_secret(reason)
+    rules.refuse_secret(reason)
     service.disabled_at, service.disabled_reason = None, ""
     service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record("service_enabled", service, service.service_id, actor, before=before, reason=reason)
+    _record_of_service("service_enabled", service, actor, before=before, reason=reason)
     return service
 
 
@@ -96,12 +141,12 @@ def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Servi
 def pin_service(*, service: Service, workspaces: Iterable[str], actor: Actor) -> Service:
     """Let a service act in these MLflow workspaces only, the first being its default; none is MLflow's default one."""
     names = list(workspaces)
-    refuse_bad_workspaces(names)
+    rules.refuse_bad_workspaces(names)
     service = Service.objects.select_for_update().get(pk=service.pk)
     before = {"workspaces": service.workspaces}
     service.workspaces = names
     service.save(update_fields=["workspaces"])
-    _record("service_pinned", service, service.service_id, actor, before=before, after={"workspaces": names})
+    _record_of_service("service_pinned", service, actor, before=before, after={"workspaces": names})
     return service
 
 
@@ -115,31 +160,43 @@ def issue_key(
     environment: str = "live",
     allowed_ips: Iterable[str] = (),
     rate_limit_per_hour: int | None = None,
+    note: str = "",
+    idempotency_key: str = "",
     actor: Actor,
 ) -> IssuedKey:
     """Create a key and return it with its secret.
 
-    The lifetime is in days, by default the policy's. Raises ActionRefusedError when the service is disabled or the
-    lifetime is outside policy, UnknownScopeError for a bad scope, ValidationError for a bad name.
+    Without scopes, lifetime (days) or rate, it gets the service's defaults, and else the policy's lifetime and rate.
+    Raises ActionRefusedError when the service is disabled or a limit is outside policy, AlreadyIssuedError when the
+    actor sent the same idempotency key before, UnknownScopeError for a bad scope, ValidationError for a bad name.
     """
     service = Service.objects.select_for_update().get(pk=service.pk)
+    once = _refuse_repeat(actor, idempotency_key)
     if service.is_disabled:
         raise ActionRefusedError(f"service {service} is disabled: enable it before issuing keys")
-    days = conf.default_days() if expires_in_days is None else expires_in_days
-    if not 1 <= days <= conf.maximum_days():
-        raise ActionRefusedError(f"a key lives 1 to {conf.maximum_days()} days, not {days}")
-    if rate_limit_per_hour is not None and not 10 <= rate_limit_per_hour <= MAXIMUM_RATE:
-        raise ActionRefusedError(f"a key makes 10 to {MAXIMUM_RATE} calls an hour, not {rate_limit_per_hour}")
+    days = next(d for d in (expires_in_days, service.default_days, conf.default_days()) if d is not None)
+    rate = service.default_rate_limit_per_hour if rate_limit_per_hour is None else rate_limit_per_hour
+    rules.refuse_days(days)
+    rules.refuse_rate(rate)
     draft = ApiKey(
         service=service,
         name=name.strip(),
-        scopes=words_of_scope.normalise(scopes),
-        environment=_environment(environment),
-        allowed_ips=_networks(allowed_ips),
-        rate_limit_per_hour=rate_limit_per_hour,
+        note=note.strip(),
+        scopes=words_of_scope.normalise(list(scopes) or service.default_scopes),
+        environment=rules.environment(environment),
+        allowed_ips=rules.networks(allowed_ips),
+        rate_limit_per_hour=rate,
+        idempotency_digest=once,
     )
-    issued = _mint_into(draft, datetime.timedelta(days=days), actor)
-    _record("api_key_issued", service, issued.row.public_id, actor, after=_facts(issued.row))
+    try:
+        with transaction.atomic():
+            issued = _mint_into(draft, datetime.timedelta(days=days), actor)
+    except IntegrityError:
+        if not once:
+            raise
+        # The same form twice at once: the constraint has chosen one.
+        raise AlreadyIssuedError(ApiKey.objects.get(idempotency_digest=once)) from None
+    _record_of_key("api_key_issued", issued.row, actor, after=_facts(issued.row))
     return issued
 
 
@@ -170,7 +227,7 @@ def rotate_key(*, key: ApiKey, grace: datetime.timedelta = DEFAULT_GRACE, actor:
     key.expires_at = min(key.expires_at, issued.row.created_at + grace)
     key.save(update_fields=["expires_at"])
     after = {"expires_at": key.expires_at, "successor": issued.row.public_id}
-    _record("api_key_rotated", key.service, key.public_id, actor, before=before, after=after)
+    _record_of_key("api_key_rotated", key, actor, before=before, after=after)
     return issued
 
 
@@ -180,16 +237,57 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
     key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
     if key.is_revoked:
         raise AlreadyRevokedError(f"key {key} was already revoked: {key.revoked_reason}")
-    key.revoked_at, key.revoked_reason = database_now(), _reason(reason)
+    key.revoked_at, key.revoked_reason = database_now(), rules.reason(reason)
     key.save(update_fields=["revoked_at", "revoked_reason"])
-    _record("api_key_revoked", key.service, key.public_id, actor, reason=reason)
+    _record_of_key("api_key_revoked", key, actor, reason=reason)
+    return key
+
+
+@transaction.atomic
+def disable_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
+    """Pause a key: it is refused from the next request on, until it is enabled."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
+    if key.is_revoked:
+        raise AlreadyRevokedError(f"key {key} was revoked: {key.revoked_reason}")
+    if key.is_disabled:
+        raise ActionRefusedError(f"key {key} is already disabled: {key.disabled_reason}")
+    key.disabled_at, key.disabled_reason = database_now(), rules.reason(reason)
+    key.save(update_fields=["disabled_at", "disabled_reason"])
+    _record_of_key("api_key_disabled", key, actor, reason=reason)
+    return key
+
+
+@transaction.atomic
+def enable_key(*, key: ApiKey, reason: str = "", actor: Actor) -> ApiKey:
+    """End a key's pause; it works again unless it has ended meanwhile."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
+    if not key.is_disabled:
+        raise ActionRefusedError(f"key {key} is not disabled")
+    before = {"disabled_at": key.disabled_at, "disabled_reason": key.disabled_reason}
+    rules.refuse_secret(reason)
+    key.disabled_at, key.disabled_reason = None, ""
+    key.save(update_fields=["disabled_at", "disabled_reason"])
+    _record_of_key("api_key_enabled", key, actor, before=before, reason=reason)
+    return key
+
+
+@transaction.atomic
+def annotate_key(*, key: ApiKey, note: str, actor: Actor) -> ApiKey:
+    """Write down what people should know of a key; raises ActionRefusedError for a note that holds a key."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
+    rules.refuse_secret(note)
+    before, key.note = {"note": key.note}, note.strip()
+    if before["note"] != key.note:
+        key.full_clean(validate_constraints=False, validate_unique=False)
+        key.save(update_fields=["note"])
+        _record_of_key("api_key_annotated", key, actor, before=before, after={"note": key.note})
     return key
 
 
 @transaction.atomic
 def record_presigned_urls(*, key: ApiKey, facts: Mapping[str, object], actor: Actor) -> None:
     """Note that a key is given signed addresses of the artifact store: which object, method and how long."""
-    _record("presigned_urls_issued", key.service, key.public_id, actor, after=facts)
+    _record_of_key("presigned_urls_issued", key, actor, after=facts)
 
 
 @transaction.atomic
@@ -200,19 +298,22 @@ def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Servic
     service.presigned_urls = is_on
     service.save(update_fields=["presigned_urls"])
     after = {"presigned_urls": is_on}
-    _record("service_presigning_set", service, service.service_id, actor, before=before, after=after)
+    _record_of_service("service_presigning_set", service, actor, before=before, after=after)
     return service
 
 
-def refuse_bad_workspaces(names: Iterable[str]) -> None:
-    """Raise ActionRefusedError for what cannot be a workspace's name."""
-    if bad := [name for name in names if re.fullmatch(WORKSPACE_PATTERN, name) is None]:
-        raise ActionRefusedError(f"{bad[0]!r} is no workspace name: use 1 to 63 of a-z, 0-9 and hyphen inside")
+@transaction.atomic
+def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Actor) -> None:
+    """Note that a key's end within so many days was told, and whether somebody was mailed."""
+    facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
+    _record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
 
 
 def _refuse_unusable(key: ApiKey) -> None:
     if key.is_revoked:
         raise AlreadyRevokedError(f"key {key} was revoked: {key.revoked_reason}")
+    if key.is_disabled:
+        raise ActionRefusedError(f"key {key} is disabled: enable it before rotating it")
     if hasattr(key, "successor"):
         raise AlreadyRotatedError(f"key {key} already has a successor: rotate {key.successor}")
     if key.is_expired:  # type: ignore[attr-defined]
@@ -221,9 +322,20 @@ def _refuse_unusable(key: ApiKey) -> None:
         raise ActionRefusedError(f"service {key.service} is disabled: enable it before rotating its keys")
 
 
+def _refuse_repeat(actor: Actor, idempotency_key: str) -> str:
+    """Return what the row keeps of an idempotency key, so that its second use is refused."""
+    if not idempotency_key:
+        return ""
+    digest = hashlib.sha256(f"{actor.name}\0{idempotency_key}".encode()).hexdigest()
+    if (earlier := ApiKey.objects.filter(idempotency_digest=digest).first()) is not None:
+        raise AlreadyIssuedError(earlier)
+    return digest
+
+
 def _mint_into(row: ApiKey, lifetime: datetime.timedelta, actor: Actor) -> IssuedKey:
     """Give a draft its secret, digest and times, and save it."""
-    _refuse_secret(row.name)
+    rules.refuse_secret(row.name)
+    rules.refuse_secret(row.note)
     peppers = conf.peppers()
     secret = keys.mint(row.environment)
     now = database_now()
@@ -236,16 +348,10 @@ def _mint_into(row: ApiKey, lifetime: datetime.timedelta, actor: Actor) -> Issue
     return IssuedKey(row, secret)
 
 
-def _environment(word: str) -> str:
-    try:
-        return conf.key_environment(word)
-    except ValueError as error:
-        raise ActionRefusedError(str(error)) from None
-
-
 def _facts(row: ApiKey) -> dict[str, object]:
     return {
         "name": row.name,
+        "note": row.note,
         "scopes": row.scopes,
         "expires_at": row.expires_at,
         "allowed_ips": row.allowed_ips,
@@ -253,52 +359,9 @@ def _facts(row: ApiKey) -> dict[str, object]:
     }
 
 
-def _networks(texts: Iterable[str]) -> list[str]:
-    networks = []
-    for text in texts:
-        try:
-            networks.append(addresses.parse_network(text))
-        except ValueError:
-            raise ActionRefusedError(f"{text!r} is no address or network like 192.0.2.0/24 or 2001:db8::/32") from None
-    return networks
+def _record_of_service(action: str, service: Service, actor: Actor, **facts: Any) -> None:
+    trail.record(action, actor, object_id=service.service_id, service_id=service.service_id, **facts)
 
 
-def _refuse_secret(text: str) -> None:
-    if redact_keys(text) != text:
-        raise ActionRefusedError("the text holds an API key: secrets are never stored, so leave it out")
-
-
-def _reason(text: str) -> str:
-    _refuse_secret(text)
-    if not text.strip():
-        raise ActionRefusedError("give a reason: the audit trail keeps it")
-    if len(text.strip()) > MAXIMUM_REASON_LENGTH:
-        raise ActionRefusedError(f"the reason is longer than {MAXIMUM_REASON_LENGTH} characters")
-    return text.strip()
-
-
-def _record(
-    action: str,
-    service: Service,
-    object_id: str,
-    actor: Actor,
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-    reason: str = "",
-) -> None:
-    AuditEvent.objects.create(
-        action=action,
-        actor=actor.name,
-        service_id=service.service_id,
-        object_id=object_id,
-        before=_plain(before or {}),
-        after=_plain(after or {}),
-        reason=reason.strip(),
-        address=actor.address,
-        request_id=actor.request_id,
-    )
-
-
-def _plain(facts: Mapping[str, object]) -> dict[str, object]:
-    return {word: fact.isoformat() if isinstance(fact, datetime.datetime) else fact for word, fact in facts.items()}
+def _record_of_key(action: str, key: ApiKey, actor: Actor, **facts: Any) -> None:
+    trail.record(action, actor, object_id=key.public_id, service_id=key.service.service_id, **facts)

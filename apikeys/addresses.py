@@ -22,14 +22,31 @@ def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def parse_network(text: str) -> str:
-    """Return a network or address in its canonical spelling; raises ValueError, also for one with host bits set."""
-    return str(ipaddress.ip_network(text.strip()))
+    """Return a network or address in its canonical spelling.
+
+    Raises ValueError, also for one with host bits set, for a zone, and for IPv4 written inside IPv6: addresses are
+    compared without either, so a key for such a network would work from nowhere.
+    """
+    network = ipaddress.ip_network(text.strip())
+    if isinstance(network, ipaddress.IPv6Network):
+        first = network.network_address
+        if first.scope_id or first.ipv4_mapped:
+            raise ValueError("an IPv6 network with a zone, or one of IPv4 addresses")
+    return str(network)
 
 
 def is_in(address: str | None, networks: Sequence[str]) -> bool:
     """Return whether an address lies in one of the networks; an unknown address lies in none."""
     parsed = _parse(address or "")
     return parsed is not None and any(parsed in network for network in _networks(tuple(networks)))
+
+
+def caller_of(address: str) -> str:
+    """Return what stands for one caller: an IPv4 address, or the /64 in which an IPv6 host picks its own (RFC 7421)."""
+    parsed = _parse(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:

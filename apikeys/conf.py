@@ -55,3 +55,13 @@ def trusted_proxies() -> list[str]:
 def usage_flush_seconds() -> float:
     seconds: float = settings.HOKUSAI_USAGE_FLUSH_SECONDS
     return seconds
+
+
+def has_mail_server() -> bool:
+    return "default" in settings.MAILERS
+
+
+def public_url() -> str:
+    """Return the address that people type, empty where the portal is not told."""
+    url: str = settings.HOKUSAI_PUBLIC_URL
+    return url

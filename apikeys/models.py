@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime
 from typing import NoReturn
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from apikeys import keys
+from apikeys import keys, statuses
+from apikeys.rollups import ClientVersion, Usage
+
+__all__ = ["DEFAULT_SERVICE", "ApiKey", "AuditEvent", "ClientVersion", "Service", "Usage", "database_now"]
 
 DEFAULT_SERVICE = "platform"
 SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"
@@ -43,16 +47,23 @@ class Service(models.Model):
     workspaces = models.JSONField(default=list, editable=False)
     # Whether its callers may be sent to the artifact store with addresses that the portal signs.
     presigned_urls = models.BooleanField(default=False, db_default=False, editable=False)
+    # What a new key gets unless told otherwise; empty and null leave it to whoever issues, and to the policy.
+    default_scopes = models.JSONField(default=list, db_default=[], editable=False)
+    default_days = models.PositiveIntegerField(null=True, editable=False)
+    default_rate_limit_per_hour = models.PositiveIntegerField(null=True, editable=False)
+    # Staff who may act for it without acting for every service.
+    issuers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="issues_for", editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_reason = models.CharField(max_length=500, blank=True, editable=False)
 
     class Meta:
         ordering = ("service_id",)
-        # Rights of staff that belong to no model of Django's.
         permissions = (
             ("view_mlflow_ui", "Can view MLflow's web interface"),
             ("edit_mlflow_ui", "Can change and delete in MLflow's web interface, and promote models"),
+            ("see_every_service", "Can see every service, its keys and events"),
+            ("act_for_every_service", "Can act for every service"),
         )
         constraints = (
             models.CheckConstraint(name="service_id_shape", condition=Q(service_id__regex=SERVICE_ID_PATTERN)),
@@ -80,7 +91,16 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def usable(self) -> ApiKeyQuerySet:
         """Keys that authenticate now."""
-        return self.filter(revoked_at__isnull=True, expires_at__gt=Now(), service__disabled_at__isnull=True)
+        return self.filter(
+            revoked_at__isnull=True,
+            expires_at__gt=Now(),
+            disabled_at__isnull=True,
+            service__disabled_at__isnull=True,
+        )
+
+    def with_status(self) -> ApiKeyQuerySet:
+        """Annotate ``status``, a word of apikeys.statuses."""
+        return self.with_validity().annotate(status=statuses.expression())
 
 
 class ApiKey(models.Model):
@@ -92,6 +112,7 @@ class ApiKey(models.Model):
     pepper_number = models.PositiveSmallIntegerField(editable=False)
     environment = models.CharField(max_length=4, choices=[(word, word) for word in keys.ENVIRONMENTS], editable=False)
     name = models.CharField(max_length=100)
+    note = models.CharField(max_length=500, blank=True, default="", db_default="")
     scopes = models.JSONField(editable=False)
     # The public id of the first key of a chain of rotations: limits belong to the chain.
     lineage = models.CharField(max_length=24, editable=False)
@@ -102,6 +123,10 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
     revoked_reason = models.CharField(max_length=500, blank=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, editable=False)
+    disabled_reason = models.CharField(max_length=500, blank=True, default="", db_default="", editable=False)
+    # Of the actor and the token of the form or request that issued it: sent twice, it makes one key.
+    idempotency_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     # One to one: however many rotations race, a key has one successor.
     predecessor = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="successor", editable=False
@@ -125,6 +150,14 @@ class ApiKey(models.Model):
                 condition=Q(revoked_at__isnull=True, revoked_reason="")
                 | (Q(revoked_at__isnull=False) & ~Q(revoked_reason="")),
             ),
+            models.UniqueConstraint(
+                name="key_issued_once", fields=["idempotency_digest"], condition=~Q(idempotency_digest="")
+            ),
+            models.CheckConstraint(
+                name="key_disabled_with_reason",
+                condition=Q(disabled_at__isnull=True, disabled_reason="")
+                | (Q(disabled_at__isnull=False) & ~Q(disabled_reason="")),
+            ),
         )
 
     def __str__(self) -> str:
@@ -133,6 +166,10 @@ class ApiKey(models.Model):
     @property
     def is_revoked(self) -> bool:
         return self.revoked_at is not None
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
 
 
 class AuditEvent(models.Model):
@@ -151,7 +188,13 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-at", "-pk")
-        indexes = (models.Index(fields=["-at"]), models.Index(fields=["object_id", "-at"]))
+        indexes = (
+            models.Index(fields=["-at"]),
+            models.Index(fields=["object_id", "-at"]),
+            models.Index(fields=["service_id", "-at"]),
+            models.Index(fields=["action", "-at"]),
+            models.Index(fields=["actor", "-at"]),
+        )
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_id} by {self.actor}"

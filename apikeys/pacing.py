@@ -4,6 +4,7 @@ Redis is soft: a call waits a tenth of a second at most, and while it is down ea
 never depend on it.
 """
 
+import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ from typing import cast
 import structlog
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 REDIS_SECONDS = 0.1
 REDIS_REST_SECONDS = 5.0
+FORGET_FROM = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,56 @@ class Verdict:
     window_seconds: int
 
 
+class Memory(Storage):
+    """Counters of this process. The library's own starts a thread at each call, to forget the windows that ended."""
+
+    STORAGE_SCHEME = None
+    base_exceptions = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._forget_at = FORGET_FROM
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        with self._lock:
+            count, ends_at = self._window(key)
+            count += amount
+            self._windows[key] = count, ends_at or time.time() + expiry
+            if len(self._windows) >= self._forget_at:
+                self._windows = {key: window for key, window in self._windows.items() if window[1] > time.time()}
+                # Twice what is alive: looking through all of them stays rare however many there are.
+                self._forget_at = max(FORGET_FROM, 2 * len(self._windows))
+            return count
+
+    def get(self, key: str) -> int:
+        return self._window(key)[0]
+
+    def get_expiry(self, key: str) -> float:
+        return self._window(key)[1] or time.time()
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        count, self._windows = len(self._windows), {}
+        return count
+
+    def clear(self, key: str) -> None:
+        self._windows.pop(key, None)
+
+    def _window(self, key: str) -> tuple[int, float]:
+        """Return count and end of a window; zeros for none, or one that has ended."""
+        count, ends_at = self._windows.get(key, (0, 0.0))
+        return (count, ends_at) if ends_at > time.time() else (0, 0.0)
+
+
 class Pace:
     """One counter of calls, in Redis while it answers, else in this process."""
 
     def __init__(self, redis_url: str) -> None:
-        self._here = FixedWindowRateLimiter(MemoryStorage())
+        self._here = FixedWindowRateLimiter(Memory())
         self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
         self._rests_until = 0.0
 

@@ -23,6 +23,8 @@ DESCRIPTIONS = MappingProxyType(
     }
 )
 ALL = frozenset(DESCRIPTIONS)
+# What a key of one service can do to others with these: see their events, move their workspaces.
+BEYOND_ONE_SERVICE = frozenset({"mlflow:admin", "audit:read"})
 
 PRESETS = MappingProxyType(
     {
@@ -34,6 +36,14 @@ PRESETS = MappingProxyType(
             *("artifact:write", "artifact:delete"),
             *("key:write", "storage:read", "audit:read"),
         ),
+    }
+)
+PRESET_DESCRIPTIONS = MappingProxyType(
+    {
+        "reader": "look at runs and models, download files",
+        "contributor": "train: log runs, register models, upload files",
+        "registrar": "contributor, and promote and delete models",
+        "operator": "registrar, and delete runs and files, manage its keys, read the audit trail",
     }
 )
 
@@ -53,6 +63,12 @@ def normalise(words: Iterable[str]) -> list[str]:
     if not chosen:
         raise UnknownScopeError(f"a key needs at least one scope; known are {', '.join(DESCRIPTIONS)}")
     return chosen
+
+
+def preset_of(words: Iterable[str]) -> str:
+    """Return the preset that holds exactly these words, or an empty text."""
+    held = set(words)
+    return next((name for name, members in PRESETS.items() if held == set(members)), "")
 
 
 def implied_by(word: str) -> frozenset[str]:

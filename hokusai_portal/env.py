@@ -9,12 +9,12 @@ import ipaddress
 import os
 import re
 import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+import dj_email_url
 from environs import EnvValidationError, FileAwareEnv, validate
 from marshmallow import ValidationError
 
@@ -69,6 +69,22 @@ def _networks(values: list[str]) -> None:
 def _redis_url(value: str) -> None:
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
         raise ValidationError("must look like redis://host:6379/0, or rediss:// with TLS")
+
+
+def _webhook_url(value: str) -> None:
+    try:
+        is_good = urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).hostname)
+    except ValueError:
+        is_good = False
+    if value and not is_good:
+        raise ValidationError("must look like https://host/path")
+
+
+def _addresses(values: list[str]) -> None:
+    for position, value in enumerate(values, start=1):
+        name, _, host = value.rpartition("@")
+        if not name or not host or any(character.isspace() for character in value):
+            raise ValidationError(f"entry {position} is no mail address")
 
 
 def _prefix(value: str) -> None:
@@ -136,6 +152,12 @@ MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=va
 KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))
 KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
+STORAGE_CHECK_SECONDS: int = env.int("HOKUSAI_STORAGE_CHECK_SECONDS", 300, validate=validate.Range(30, 86400))
+ALERT_EMAILS: list[str] = env.list("HOKUSAI_ALERT_EMAILS", [], validate=_addresses)
+ALERT_WEBHOOK_URL: str = env.str("HOKUSAI_ALERT_WEBHOOK_URL", "", validate=_webhook_url)
+ALERT_WEBHOOK_SECRET: str = env.str("HOKUSAI_ALERT_WEBHOOK_SECRET", "")
+SMTP_URL: str = env.str("HOKUSAI_SMTP_URL", "")
+MAIL_FROM: str = env.str("HOKUSAI_MAIL_FROM", "")
 LOG_LEVEL: str = env.str("HOKUSAI_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 
 API_KEY: str = env.str("HOKUSAI_API_KEY", "")
@@ -199,6 +221,15 @@ def _database_complaint() -> tuple[str, str]:
     return "DATABASE_URL", "" if is_readable else advice
 
 
+def _smtp_complaint() -> tuple[str, str]:
+    is_readable = True
+    try:
+        is_readable = not SMTP_URL or bool(mail_settings()["HOST"])
+    except ValueError:
+        is_readable = False
+    return "HOKUSAI_SMTP_URL", "" if is_readable else "must look like submission://user:password@host:587"
+
+
 def _ui_host_complaint() -> tuple[str, str]:
     complaint = ""
     if UI_HOST and not PUBLIC_URL:
@@ -206,6 +237,27 @@ def _ui_host_complaint() -> tuple[str, str]:
     elif UI_HOST and urlsplit(PUBLIC_URL).hostname == urlsplit(f"//{UI_HOST}").hostname:
         complaint = "is the host of HOKUSAI_PUBLIC_URL; give the interface a name of its own"
     return "HOKUSAI_UI_HOST", complaint
+
+
+def _complaints() -> tuple[tuple[str, str], ...]:
+    return _pepper_complaint(), _database_complaint(), _smtp_complaint(), _ui_host_complaint()
+
+
+def mail_settings() -> dict[str, Any]:
+    """Return what HOKUSAI_SMTP_URL says, by Django's words without their prefix; raises ValueError for another URL."""
+    if urlsplit(SMTP_URL).scheme not in {"smtp", "submission"}:
+        raise ValueError("not a mail server")
+    parsed: dict[str, Any] = dj_email_url.parse(SMTP_URL)
+    return {name.removeprefix("EMAIL_"): value for name, value in parsed.items()}
+
+
+def _alert_hints() -> list[str]:
+    hints = []
+    if ALERT_EMAILS and not SMTP_URL:
+        hints.append("HOKUSAI_ALERT_EMAILS: needs a mail server; set HOKUSAI_SMTP_URL")
+    if ALERT_WEBHOOK_URL and len(ALERT_WEBHOOK_SECRET) < 16:
+        hints.append("HOKUSAI_ALERT_WEBHOOK_SECRET: is missing or short; set it to 16 or more random characters")
+    return hints
 
 
 def _hints() -> list[str]:
@@ -218,6 +270,7 @@ def _hints() -> list[str]:
     else:
         if KEY_DEFAULT_DAYS > KEY_MAX_DAYS:
             hints.append("HOKUSAI_KEY_DEFAULT_DAYS: is more than HOKUSAI_KEY_MAX_DAYS; lower it or raise the maximum")
+    hints += _alert_hints()
     if ARTIFACT_DESTINATION and DEFAULT_ARTIFACT_ROOT and ARTIFACT_DESTINATION != DEFAULT_ARTIFACT_ROOT:
         hints.append("HOKUSAI_ARTIFACT_DESTINATION: differs from DEFAULT_ARTIFACT_ROOT; unset one of them")
     if ARTIFACT_MODE == "direct" and not (ARTIFACT_DESTINATION or DEFAULT_ARTIFACT_ROOT):
@@ -232,8 +285,7 @@ def _hints() -> list[str]:
         hints += [f"{name}: is missing; set it to {hint}" for name, (value, hint) in required.items() if not value]
         if SECRET_KEY and len(SECRET_KEY) < 50:
             hints.append("HOKUSAI_SECRET_KEY: is too short; set it to 50 or more random characters")
-    complaints = (_pepper_complaint(), _database_complaint(), _ui_host_complaint())
-    hints += [f"{name}: {complaint}" for name, complaint in complaints if complaint]
+    hints += [f"{name}: {complaint}" for name, complaint in _complaints() if complaint]
     return hints
 
 
@@ -255,10 +307,9 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def use_metrics_folder() -> None:
-    """Make the folder that the workers count into, empty, and name it to prometheus-client, before that is imported."""
+    """Make the folder that workers count into, and name it to prometheus-client, before that is imported."""
     try:
-        shutil.rmtree(METRICS_DIR, ignore_errors=True)
-        METRICS_DIR.mkdir(parents=True)
+        METRICS_DIR.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = f"HOKUSAI_DATA_DIR: is not writable ({error.strerror}); let the portal's user write to {DATA_DIR}"
         raise UnusableEnvironmentError(f"The portal cannot start:\n  {hint}") from None

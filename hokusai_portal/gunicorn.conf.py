@@ -8,7 +8,7 @@ from hokusai_portal import env, log_config
 
 wsgi_app = "hokusai_portal.wsgi:application"
 bind = f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"
-worker_class = "gthread"
+worker_class = "hokusai_portal.workers.PortalWorker"
 workers = env.WEB_WORKERS
 threads = env.WEB_THREADS
 # Longer than a load balancer's own idle time, so that it never sends into a closing connection.
@@ -47,6 +47,13 @@ def on_starting(server: Arbiter) -> None:
             connection.close_pool()
 
 
+def when_ready(server: Arbiter) -> None:
+    """Forget what an earlier server has counted: the port is ours now, so it is not one that still runs."""
+    del server
+    for file in env.METRICS_DIR.iterdir():
+        file.unlink()
+
+
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Give the worker files of its own to count into."""
     del server
@@ -56,16 +63,22 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Say in the log, once MLflow is up, whether it is one that the portal knows."""
+    """Load what the first caller would wait for; say in the log, once MLflow is up, whether the portal knows it."""
+    import gc  # noqa: PLC0415
+
+    from hokusai_portal import urls  # noqa: F401, PLC0415  (half a thousand modules)
     from mlflow_proxy import conf  # noqa: PLC0415
     from mlflow_proxy.artifacts import stores  # noqa: PLC0415
-    from mlflow_proxy.health import probes  # noqa: PLC0415
+    from mlflow_proxy.health import readiness  # noqa: PLC0415
 
     if conf.is_direct():
         # boto3 takes a second to load: here, and not at the first caller's expense.
         stores.current()
+    # What is loaded now stays: looking through it again and again for garbage is a twentieth of a call's time.
+    gc.collect()
+    gc.freeze()
     if worker.age == 1:
-        probes.verify_layout_when_up()
+        readiness.verify_layout_when_up()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:

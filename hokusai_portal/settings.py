@@ -7,6 +7,7 @@ import dj_database_url
 from django.utils.csp import CSP
 
 from apikeys.keys import parse_peppers
+from apikeys.sessions import WHOLE_SECONDS
 from hokusai_portal import env, log_config
 
 BASE_DIR = env.BASE_DIR
@@ -29,7 +30,7 @@ INSTALLED_APPS = [
     "hokusai_portal.apps.HokusaiPortalConfig",
     "mlflow_proxy.apps.MlflowProxyConfig",
     "apikeys.apps.ApiKeysConfig",
-    "django.contrib.admin",
+    "hokusai_portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -76,6 +77,8 @@ TEMPLATES = [
 _sqlite_url = f"sqlite:///{env.DATA_DIR / 'portal.sqlite3'}"
 _database = dj_database_url.parse(env.DATABASE_URL or _sqlite_url)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # A file has no limit of connections that idle ones could use up, and opening it costs more than the query.
+    _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
@@ -112,8 +115,10 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if IS_HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_HTTPS else "csrftoken"
-SESSION_COOKIE_AGE = 8 * 3600
-LOGIN_URL = "sign-in"
+SESSION_ENGINE = "apikeys.sessions"
+SESSION_COOKIE_AGE = WHOLE_SECONDS
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 CSRF_FAILURE_VIEW = "hokusai_portal.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if IS_HTTPS else []
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
@@ -136,6 +141,7 @@ SECURE_CSP = {
 # A redirect would leak a key sent over http and lose an upload's body; the front proxy answers http (docs/adr).
 SECURE_SSL_REDIRECT = False
 SILENCED_SYSTEM_CHECKS = [
+    "mail.W001",  # without a mail server there is no mailer, and whoever would send asks first
     "security.W005",  # HSTS for subdomains is for the owner of the domain to decide
     "security.W008",  # see SECURE_SSL_REDIRECT
     "security.W021",  # preloading, likewise
@@ -168,6 +174,23 @@ DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 LOGGING = log_config.dict_config(env.LOG_LEVEL)
 log_config.configure()
 
+MAILERS: dict[str, dict[str, Any]] = {}
+if env.SMTP_URL:
+    _mail = env.mail_settings()
+    MAILERS["default"] = {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": _mail["HOST"],
+            "port": _mail["PORT"],
+            "username": _mail["HOST_USER"] or "",
+            "password": _mail["HOST_PASSWORD"] or "",
+            "use_tls": _mail["USE_TLS"],
+            "use_ssl": _mail["USE_SSL"],
+            "timeout": 10,
+        },
+    }
+DEFAULT_FROM_EMAIL = env.MAIL_FROM or f"hokusai-portal@{_public.hostname or 'localhost'}"
+
 HOKUSAI_ENVIRONMENT = env.ENVIRONMENT
 HOKUSAI_PUBLIC_URL = env.PUBLIC_URL
 HOKUSAI_UI_HOST = env.UI_HOST
@@ -194,3 +217,7 @@ HOKUSAI_ARTIFACT_MODE = env.ARTIFACT_MODE
 HOKUSAI_ARTIFACT_DESTINATION = env.ARTIFACT_DESTINATION
 HOKUSAI_S3_PUBLIC_ENDPOINT_URL = env.S3_PUBLIC_ENDPOINT_URL
 HOKUSAI_REDIRECT_MIN_BYTES = env.REDIRECT_MIN_BYTES
+HOKUSAI_STORAGE_CHECK_SECONDS = env.STORAGE_CHECK_SECONDS
+HOKUSAI_ALERT_EMAILS = env.ALERT_EMAILS
+HOKUSAI_ALERT_WEBHOOK_URL = env.ALERT_WEBHOOK_URL
+HOKUSAI_ALERT_WEBHOOK_SECRET = env.ALERT_WEBHOOK_SECRET

@@ -1,7 +1,7 @@
-"""The embedded stack of ``make run``: one MLflow and one portal under one supervisor; for a machine of your own.
+"""The embedded stack of ``make run``: MLflow, portal and worker under one supervisor; for a machine of your own.
 
-Prepares the data folder once, starts both through the same entry points as the images, says when they are ready,
-and ends both when either ends. It issues the first key and account through the ordinary actions.
+Prepares the data folder once, starts all through the same entry points as the images, says when they are ready,
+and ends all when one ends. It issues the first key and account through the ordinary actions.
 """
 
 import contextlib
@@ -45,9 +45,10 @@ def main() -> int:
     manager = Manager(PatientPrinter())
     manager.add_process("mlflow", mlflow_command(), env=mlflow_environment())
     manager.add_process("portal", portal_command(), env=portal_environment())
+    manager.add_process("worker", worker_command(), env=portal_environment())
     is_announced = threading.Event()
     threading.Thread(target=announce, args=(welcome, is_announced), daemon=True).start()
-    # A closed terminal ends the stack like Ctrl-C, instead of leaving both behind on their ports.
+    # A closed terminal ends the stack like Ctrl-C, instead of leaving servers behind on their ports.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     manager.loop()
     if not is_announced.is_set():
@@ -55,7 +56,7 @@ def main() -> int:
         say(*welcome)
     is_asked_to_stop = manager.returncode in {130, 143}
     if not is_asked_to_stop:
-        print("One of the two ended by itself, so the other was stopped. Its last lines above say why.", flush=True)
+        print("One of the three ended by itself, so the others were stopped. Its last lines above say why.", flush=True)
     return 0 if is_asked_to_stop else 1
 
 
@@ -152,6 +153,10 @@ def portal_command() -> str:
     return shlex.join([sys.executable, "-m", "gunicorn", "-c", str(Path(__file__).with_name("gunicorn.conf.py"))])
 
 
+def worker_command() -> str:
+    return shlex.join([sys.executable, str(env.BASE_DIR / "manage.py"), "run_worker"])
+
+
 def announce(welcome: list[str], is_announced: threading.Event) -> None:
     """Wait until the portal is ready and print how to use it."""
     session = requests.Session()
@@ -181,7 +186,7 @@ def announce(welcome: list[str], is_announced: threading.Event) -> None:
             f"  Admin           {PORTAL_URL}/admin/",
         ),
         *welcome,
-        *("", f"Next, in that shell: {VERIFY_COMMAND}", "Ctrl-C stops both."),
+        *("", f"Next, in that shell: {VERIFY_COMMAND}", "Ctrl-C stops all three."),
     ]
     is_announced.set()
     say(*lines)

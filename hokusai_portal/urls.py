@@ -20,6 +20,7 @@ urlpatterns = [
     path("metrics", scrape.MetricsView.as_view(), name="metrics"),
     path("sign-in", sign_in.SignInView.as_view(), name="sign-in"),
     path("sign-out", LogoutView.as_view(next_page="sign-in"), name="sign-out"),
+    path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),
     path("", include("mlflow_proxy.urls")),

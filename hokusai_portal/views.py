@@ -15,7 +15,8 @@ from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from hokusai_portal import __version__
 from mlflow_proxy import metrics, replies
-from mlflow_proxy.health import probes
+from mlflow_proxy.health import readiness
+from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.ui import registered, rights
 from mlflow_proxy.ui.doors import ui_address
 
@@ -53,7 +54,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when every critical dependency answers, else 503; each check by name, with its reason as a closed word."""
-    answers = probes.recent_answers.get()
+    answers = readiness.recent_answers.get()
     is_ready = all(answer.passed for answer in answers if answer.is_critical)
     sees_details = may_see_details(request)
     checks = [_described(answer, sees_details) for answer in answers]
@@ -64,7 +65,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mlflow_health(request: HttpRequest) -> HttpResponse:
     """200 or 503 for MLflow alone, as the predecessor answered."""
-    answer = next(answer for answer in probes.recent_answers.get() if answer.name == "mlflow")
+    answer = next(answer for answer in readiness.recent_answers.get() if answer.name == "mlflow")
     document: dict[str, Any] = {"status": "ok" if answer.passed else "error", "latency_ms": answer.latency_ms}
     if may_see_details(request):
         from mlflow_proxy import conf  # noqa: PLC0415
@@ -83,7 +84,7 @@ def may_see_details(request: HttpRequest) -> bool:
         return False
 
 
-def _described(answer: probes.Probe, sees_details: bool) -> dict[str, Any]:
+def _described(answer: Probe, sees_details: bool) -> dict[str, Any]:
     described = {
         "name": answer.name,
         "passed": answer.passed,

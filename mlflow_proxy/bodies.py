@@ -29,7 +29,10 @@ class RequestBody:
     def of(cls, environ: Mapping[str, Any]) -> "RequestBody":
         """Return the body of a WSGI request; a chunked one needs a server that ends the input by itself."""
         stream = environ["wsgi.input"]
-        if environ.get("HTTP_TRANSFER_ENCODING"):
+        if coding := environ.get("HTTP_TRANSFER_ENCODING"):
+            if coding.strip().lower() != "chunked":
+                # gunicorn takes "gzip, chunked" and leaves the gzip to us: stored as it is, it would be another file.
+                raise BodyRefusedError("Transfer-Encoding must be chunked, and nothing else.")
             if not environ.get("wsgi.input_terminated"):
                 raise BodyRefusedError("This server cannot read a chunked body. Send Content-Length.")
             return cls(stream, None)

@@ -118,3 +118,34 @@ def api_key() -> str:
 def client_environment() -> dict[str, str]:
     environment: dict[str, str] = settings.HOKUSAI_CLIENT_ENVIRONMENT
     return dict(environment)
+
+
+def authorities() -> str | bool:
+    """Return the file of authorities that a client here trusts, True for those of requests."""
+    environment = client_environment()
+    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or True
+
+
+def public_url() -> str:
+    """Return the address that people type, empty where the portal is not told."""
+    url: str = settings.HOKUSAI_PUBLIC_URL
+    return url.rstrip("/")
+
+
+def storage_check_seconds() -> int:
+    return int(settings.HOKUSAI_STORAGE_CHECK_SECONDS)
+
+
+def alert_emails() -> list[str]:
+    addresses: list[str] = settings.HOKUSAI_ALERT_EMAILS
+    return addresses
+
+
+def alert_webhook_url() -> str:
+    url: str = settings.HOKUSAI_ALERT_WEBHOOK_URL
+    return url
+
+
+def alert_webhook_secret() -> str:
+    secret: str = settings.HOKUSAI_ALERT_WEBHOOK_SECRET
+    return secret

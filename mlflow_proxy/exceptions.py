@@ -13,6 +13,7 @@ ProxyError
 ├── PaceExceededError          429
 ├── RouteUnknownError          404  not in the table
 ├── ArtifactMissingError       404
+├── ModelMissingError          404  a logged model that is not in the workspace
 ├── IsFolderError              400  a folder where a file is meant
 ├── PreconditionFailedError    412  another version than the one asked for
 ├── RangeRefusedError          416
@@ -127,6 +128,12 @@ class ArtifactMissingError(ProxyError):
     error_code = "RESOURCE_DOES_NOT_EXIST"
     reason = "ARTIFACT_MISSING"
     sentence = "There is no such artifact."
+
+
+class ModelMissingError(ProxyError):
+    status = 404
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+    reason = "MODEL_MISSING"
 
 
 class IsFolderError(ProxyError):

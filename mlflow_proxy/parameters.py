@@ -104,6 +104,9 @@ def check_document(document: dict[str, Any], route: Route, workspace: str | None
             if name == TRACE_ARCHIVE_TAG:
                 raise LocationRefusedError(f"{name} is MLflow's own to set.")
             _check_location(location, workspace)
+            if location:
+                # Of all locations MLflow opens this one from the store's root, without its workspace.
+                workspaces.refuse_unrooted(_below_root(location), workspace)
 
 
 def _check_workspace_root(fields: dict[str, Any]) -> None:
@@ -122,7 +125,11 @@ def _check_location(location: str, workspace: str | None) -> None:
 
 def _check_workspace(uri: str, workspace: str | None) -> None:
     if uri.startswith(paths.SERVED_SCHEME):
-        workspaces.refuse_foreign_prefix(uri.removeprefix(paths.SERVED_SCHEME).split("/"), workspace)
+        workspaces.refuse_foreign_prefix(_below_root(uri), workspace)
+
+
+def _below_root(uri: str) -> tuple[str, ...]:
+    return tuple(uri.removeprefix(paths.SERVED_SCHEME).split("/"))
 
 
 def check_spans(plain: bytes, kind: str) -> None:

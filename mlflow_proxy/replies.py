@@ -60,7 +60,10 @@ def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bo
     except BaseException:
         upstream.discard(response)
         raise
-    reply = StreamingHttpResponse(upstream.Body(response), status=response.status)
+    # What fits into one piece is read whole: it needs no stream, and a cut is still an error that can be explained.
+    is_small = int(told.get("Content-Length", upstream.PIECE + 1)) <= upstream.PIECE
+    carrier = HttpResponse if is_small else StreamingHttpResponse
+    reply = carrier(upstream.Body(response), status=response.status)
     # Django fills in text/html where MLflow said nothing.
     del reply["Content-Type"]
     for name, value in told.items():

@@ -4,6 +4,7 @@ Sends a target as rendered: no redirect, no retry, no cookie, no decoding, nothi
 no right and knows no header rule.
 """
 
+import errno
 import http.client
 import os
 import socket
@@ -19,7 +20,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from mlflow_proxy import conf, metrics
-from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
+from mlflow_proxy.exceptions import (
+    UpstreamError,
+    UpstreamGarbledError,
+    UpstreamRefusedError,
+    UpstreamTimedOutError,
+)
+from mlflow_proxy.heads import BoundedHead
 from mlflow_proxy.routes import Traffic
 
 log = structlog.get_logger(__name__)
@@ -28,19 +35,6 @@ PIECE = 128 * 1024
 POOL_SIZE = 64
 # uvicorn closes a connection after 5 s of silence; a request sent into that moment would be lost.
 MAXIMUM_IDLE_SECONDS = 4.0
-MAXIMUM_INTERIM_REPLIES = 8
-
-
-class BoundedHead(http.client.HTTPResponse):
-    """A response whose head ends: http.client would read ``100 Continue`` for ever."""
-
-    _heads = 0
-
-    def _read_status(self) -> tuple[str, int, str]:
-        self._heads += 1
-        if self._heads > MAXIMUM_INTERIM_REPLIES:
-            raise http.client.HTTPException("too many interim responses")
-        return super()._read_status()  # type: ignore[misc,no-any-return]
 
 
 class PromptConnection(HTTPConnection):
@@ -77,6 +71,8 @@ class PromptConnection(HTTPConnection):
         response = super().getresponse()
         self._acknowledge_at_once()
         self.last_answer_at = time.monotonic()
+        # Behind an error that it did not expect uvicorn closes without a word: the next caller would get a 502.
+        self.is_clean = response.status != 500
         return response
 
     def connect(self) -> None:
@@ -102,17 +98,19 @@ def send(
     body: bytes | Iterable[bytes] | None = None,
     traffic: Traffic = "metadata",
     timeout: float | None = None,
+    is_logged: bool = True,
 ) -> urllib3.BaseHTTPResponse:
     """Send one request and return the response with its body unread; the caller hands it to ``Body`` or ``read``.
 
     An iterable body without a Content-Length header goes out chunked. ``timeout`` in seconds bounds each wait for
-    bytes. Raises UpstreamRefusedError when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and
-    whatever the body's iteration raises; in each case the connection is closed unfinished.
+    bytes. ``is_logged`` is False for a question of health, whose answer is kept elsewhere. Raises UpstreamRefusedError
+    when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and whatever the body's iteration raises; in
+    each case the connection is closed unfinished.
     """
     upstream = conf.upstream()
     pool = _pool(upstream.scheme, upstream.host, upstream.port, traffic, os.getpid())
     patience = timeout or (conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout())
-    with _named_errors(method), metrics.timed_upstream(traffic):
+    with _named_errors(method, is_logged=is_logged), metrics.timed_upstream(traffic):
         response = pool.urlopen(
             method,
             target,
@@ -161,10 +159,10 @@ def _pieces(response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         discard(response)
 
 
-def read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+def read(response: urllib3.BaseHTTPResponse, limit: int, *, is_logged: bool = True) -> bytes:
     """Return at most ``limit`` bytes of a small body and be done with the response."""
     try:
-        with _named_errors("body"):
+        with _named_errors("body", is_logged=is_logged):
             return response.read(limit, decode_content=False)
     finally:
         discard(response)
@@ -177,23 +175,38 @@ def discard(response: urllib3.BaseHTTPResponse) -> None:
 
 
 @contextmanager
-def _named_errors(doing: str) -> Iterator[None]:
+def _named_errors(doing: str, *, is_logged: bool = True) -> Iterator[None]:
     try:
         yield
-    except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-        raise _logged(UpstreamRefusedError(), doing, error) from None
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise _logged(UpstreamTimedOutError(), doing, error) from None
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        is_timeout = any(isinstance(cause, TimeoutError) for cause in error.args)
-        raise _logged(UpstreamTimedOutError() if is_timeout else UpstreamGarbledError(), doing, error) from None
+        named = _named(error)
+        if is_logged:
+            _log(named, doing, error)
+        raise named from None
 
 
-def _logged[E: Exception](named: E, doing: str, cause: Exception) -> E:
+def _named(error: Exception) -> UpstreamError:
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return _not_connected(error)
+    is_timeout = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+    is_timeout = is_timeout or any(isinstance(cause, TimeoutError) for cause in error.args)
+    return UpstreamTimedOutError() if is_timeout else UpstreamGarbledError()
+
+
+def _not_connected(error: Exception) -> UpstreamRefusedError:
+    """Return the error with the operator's word: each has its own place to look."""
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return UpstreamRefusedError(reason="UPSTREAM_NAME_UNKNOWN")
+    has_no_way = getattr(error.__cause__, "errno", 0) in {errno.EHOSTUNREACH, errno.ENETUNREACH}
+    if isinstance(error, urllib3.exceptions.NewConnectionError) and not has_no_way:
+        return UpstreamRefusedError()
+    return UpstreamRefusedError(reason="UPSTREAM_UNREACHABLE")
+
+
+def _log(named: UpstreamError, doing: str, cause: Exception) -> None:
     # A method that may have changed something and got no answer: whether it did is for the operator to find out.
     is_ambiguous = doing not in {"GET", "HEAD", "body"} and not isinstance(named, UpstreamRefusedError)
     log.warning("upstream_failed", error=type(cause).__name__, named=type(named).__name__, ambiguous=is_ambiguous)
-    return named
 
 
 def _refuse_doubtful_framing(response: urllib3.BaseHTTPResponse, method: str) -> None:

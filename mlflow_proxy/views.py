@@ -1,6 +1,7 @@
 """The proxy view: knows the order of the five desks and holds no rule of its own."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db import close_old_connections
@@ -93,10 +94,11 @@ class MlflowProxyView(CountedView):
             workspace=self.workspace,
         )
         self.body = RequestBody.of(request.META)
-        body = self.take_body(request, self.body)
+        # Here and not later: a caller who sends its body slowly would hold a connection of the pool all the while.
+        close_old_connections()
+        body = self.take_body(request, self.body, sent)
         if isinstance(body, RequestBody) and body.length is not None:
             sent["Content-Length"] = str(body.length)
-        close_old_connections()
         if route.is_artifact and (reply := protocol.answer(self._as_call(request, sent, body))) is not None:
             return reply
         # Native artifact streaming ignores the static prefix; everything else lives below it (MLflow 3.17).
@@ -110,8 +112,8 @@ class MlflowProxyView(CountedView):
     def find_route(self, method: str, segments: tuple[str, ...]) -> routes.Route:
         return routes.find(method, segments)
 
-    def take_body(self, request: Request, body: RequestBody) -> bytes | RequestBody | None:
-        return intake.take(request, body, self.route, self.workspace)
+    def take_body(self, request: Request, body: RequestBody, sent: Mapping[str, str]) -> bytes | RequestBody | None:
+        return intake.take(request, body, self.route, self.workspace, sent)
 
     def choose_workspace(self, request: Request) -> str | None:
         service: Service = request.user  # type: ignore[assignment]
@@ -139,7 +141,11 @@ class MlflowProxyView(CountedView):
             body=body,
             workspace=self.workspace,
             key=key,
-            actor=Actor(name=key.public_id, address=client_address(request), request_id=replies.request_id()),
+            actor=Actor(
+                name=key.public_id or str(request.user),
+                address=client_address(request),
+                request_id=replies.request_id(),
+            ),
             before_commit=refuse_ended_caller,
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlflow_proxy.exceptions import AmbiguousTargetError, WorkspaceRefusedError
+from mlflow_proxy.exceptions import AmbiguousTargetError, LocationRefusedError, WorkspaceRefusedError
 from mlflow_proxy.routes import Route
 
 PREFIX = "workspaces"
@@ -48,7 +48,7 @@ def refuse_management(allowed: Sequence[str], route: Route, segments: Sequence[s
 
 def rooted(path: Sequence[str], workspace: str | None) -> tuple[str, ...]:
     """Return where a path of a workspace rests in the store, as MLflow lays it out (server/handlers.py)."""
-    if workspace in {None, DEFAULT} or path[:1] == (PREFIX,):
+    if workspace in {None, DEFAULT} or tuple(path[:1]) == (PREFIX,):
         return tuple(path)
     return (PREFIX, str(workspace), *path)
 
@@ -57,3 +57,9 @@ def refuse_foreign_prefix(path: Sequence[str], workspace: str | None) -> None:
     """Raise AmbiguousTargetError for an artifact path that spells a workspace other than the one acted in."""
     if list(path[:1]) == [PREFIX] and (len(path) < 2 or path[1] != (workspace or DEFAULT)):
         raise AmbiguousTargetError("The artifact path names a workspace that the call does not act in.")
+
+
+def refuse_unrooted(path: Sequence[str], workspace: str | None) -> None:
+    """Raise LocationRefusedError for a path that, taken from the store's root as it stands, leaves the workspace."""
+    if rooted(path, workspace) != tuple(path):
+        raise LocationRefusedError(f"The location must stand below {PREFIX}/{workspace}/.")

@@ -3,8 +3,9 @@
 A fault that only an operator can end is told from one that passes; repeats are left to whoever may repeat.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from botocore import exceptions as botocore
@@ -42,11 +43,32 @@ REASONS_TO_WAIT = {
     **dict.fromkeys(("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"), "STORE_BUSY"),
     "BadDigest": "DIGEST_MISMATCH",
 }
+_UNREACHED = {
+    botocore.SSLError: "The store's certificate is not trusted here, or is for another name.",
+    botocore.ConnectTimeoutError: "No answer to a connection: see security groups, routes and the endpoint of S3.",
+    botocore.ReadTimeoutError: "The store took the call and did not answer: see its load and its disks.",
+    botocore.EndpointConnectionError: "Nothing answers there: see HOKUSAI_S3_ENDPOINT_URL, DNS, and the store itself.",
+}
+# How S3 says that a bucket has no such setting.
+ABSENT = {
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}
+# What a caller is to blame for who sent the parts; the portal's own parts are nobody's mistake.
+ABOUT_PARTS = {"NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"}
 _CREDENTIALS_ABSENT = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
 )
+
+
+class PartsLostError(BotoCoreError):  # type: ignore[misc]  # botocore carries no types
+    """The store no longer knows an upload or its parts: swept, or made one by a call whose answer was lost."""
+
+    fmt = "The store does not know the parts of this upload any more."
 
 
 def status_of(error: ClientError) -> int:
@@ -55,31 +77,76 @@ def status_of(error: ClientError) -> int:
     return int(status)
 
 
+def etag_of(error: ClientError) -> str:
+    """Return the entity tag of the version that S3 did not send, because the caller has it."""
+    etag: str = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("etag", "")
+    return etag
+
+
 @contextmanager
-def named(action: str) -> Iterator[None]:
+def named(action: str, *, is_logged: bool = True) -> Iterator[None]:
     """Raise the portal's errors for botocore's; ``action`` is the permission that the call needs, and on what."""
     try:
         yield
+    except (ClientError, BotoCoreError, HTTPError, OSError) as error:
+        fault = _fault(error, action)
+        if is_logged and isinstance(fault, StoreRefusedError | StoreUnavailableError):
+            code = code_of(error) if isinstance(error, ClientError) else type(error).__name__
+            log.error("artifact_store_failed", reason=fault.reason, code=code, hint=fault.hint)  # noqa: TRY400
+            metrics.count_store_fault(fault.reason)
+        raise fault from None
+
+
+def unless_absent[T](call: Callable[[], T]) -> T | None:
+    """Return what a call answers, None where S3 says that the bucket has no such setting."""
+    try:
+        return call()
     except ClientError as error:
-        raise _of_answer(error, action) from None
-    except _CREDENTIALS_ABSENT as error:
+        if code_of(error) in ABSENT:
+            return None
+        raise
+
+
+def date_of(call: Callable[[], dict[str, Any]]) -> str:
+    """Return the Date of a call's answer, also of the one that refuses it for its time."""
+    try:
+        answer = call()
+    except ClientError as error:
+        if code_of(error) != "RequestTimeTooSkewed":
+            raise
+        answer = error.response
+    date: str = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+    return date
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response["Error"].get("Code", ""))
+
+
+def _fault(error: Exception, action: str) -> ProxyError:
+    if isinstance(error, ClientError):
+        return _of_answer(error, action)
+    if isinstance(error, _CREDENTIALS_ABSENT):
         hint = "Give the portal a task role, or AWS_* variables."
-        raise _logged(StoreRefusedError(reason="STORE_CREDENTIALS_REJECTED", hint=hint), error) from None
-    except (BotoCoreError, HTTPError, OSError) as error:
-        raise _logged(StoreUnavailableError(), error) from None
+        return StoreRefusedError(reason="STORE_CREDENTIALS_REJECTED", hint=hint)
+    unreached = StoreUnavailableError()
+    unreached.hint = next((hint for kind, hint in _UNREACHED.items() if isinstance(error, kind)), "")
+    return unreached
 
 
 def _of_answer(error: ClientError, action: str) -> ProxyError:
-    code, status = error.response["Error"].get("Code", ""), status_of(error)
+    code, status = code_of(error), status_of(error)
     if (callers := _of_caller(error, code)) is not None:
         return callers
+    if status == 501:
+        return StoreRefusedError(reason="STORE_UNSUPPORTED", hint="The store does not know this call of S3.")
     if reason := REASONS_TO_WAIT.get(code, "STORE_UNAVAILABLE" if status >= 500 else ""):
-        return _logged(StoreUnavailableError(reason=reason), error)
+        return StoreUnavailableError(reason=reason)
     # A HEAD carries a bare status: 403 may also stand for a missing object where s3:ListBucket is missing.
     reason, hint = REASONS_TO_ACT.get(
         "AccessDenied" if code == "403" else code, ("STORE_FAILED", "The store said: {code}.")
     )
-    return _logged(StoreRefusedError(reason=reason, hint=hint.format(action=action, code=code)), error)
+    return StoreRefusedError(reason=reason, hint=hint.format(action=action, code=code))
 
 
 def _of_caller(error: ClientError, code: str) -> ProxyError | None:
@@ -97,10 +164,3 @@ def _of_caller(error: ClientError, code: str) -> ProxyError | None:
         case "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "MalformedXML":
             return BodyRefusedError(f"The store does not accept these parts as one artifact: {code}.")
     return None
-
-
-def _logged[E: StoreRefusedError | StoreUnavailableError](named: E, cause: Exception) -> E:
-    code = cause.response["Error"].get("Code") if isinstance(cause, ClientError) else type(cause).__name__
-    log.error("artifact_store_failed", reason=named.reason, code=code, hint=named.hint)
-    metrics.count_store_fault(named.reason)
-    return named

@@ -15,7 +15,15 @@ import structlog
 
 from mlflow_proxy import metrics
 from mlflow_proxy.artifacts import ranges
-from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
+from mlflow_proxy.artifacts.stores import (
+    CANARY,
+    CANARY_PREFIX,
+    Conditions,
+    Download,
+    Entry,
+    Leftover,
+    refuse_difference,
+)
 from mlflow_proxy.exceptions import (
     ArtifactMissingError,
     IsFolderError,
@@ -47,8 +55,9 @@ class FolderStore:
                 found = list(os.scandir(self._inside(path)))
             except (FileNotFoundError, NotADirectoryError):
                 return []
-            entries = [entry for entry in map(_entry, found) if entry is not None and entry.name != DRAFTS]
-        return sorted(entries, key=lambda entry: entry.name)
+            entries = [entry for entry in map(_entry, found) if entry is not None]
+        shown = (entry for entry in entries if path or not _is_own(entry.name))
+        return sorted(shown, key=lambda entry: entry.name)
 
     def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
         with _named_errors("read"):
@@ -170,6 +179,10 @@ def _answer(file: BinaryIO, conditions: Conditions, *, is_head: bool) -> Downloa
     length = last - first + 1
     pieces = _FilePieces(file, 0 if is_head else length)
     return Download(206, length, etag, modified_at, pieces, f"bytes {first}-{last}/{size}")
+
+
+def _is_own(name: str) -> bool:
+    return name == DRAFTS or name.startswith(CANARY_PREFIX)
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:

@@ -42,14 +42,15 @@ def create_upload(call: Call) -> HttpResponse:
     urls = signer.sign_parts(path, upload_id, count, seconds=PART_SECONDS)
     metrics.count_presigned("PUT", len(urls))
     credentials = [{"url": url, "part_number": number, "headers": {}} for number, url in enumerate(urls, start=1)]
-    return replies.json_reply({"upload_id": _seal(call, path, upload_id), "credentials": credentials})
+    return replies.json_reply({"upload_id": _seal(call, path, upload_id, count), "credentials": credentials})
 
 
 def complete_upload(call: Call) -> HttpResponse:
     """Make the uploaded parts one artifact."""
     signer, document = _signer(call, NO_UPLOADS), _document(call)
     path = _destination(call, document)
-    upload_id, parts = _unseal(call, path, document), _parts(document.get("parts"))
+    upload_id, count = _unseal(call, path, document)
+    parts = _parts(document.get("parts"), count)
     call.before_commit()
     signer.complete(path, upload_id, parts)
     return replies.json_reply({})
@@ -59,7 +60,8 @@ def abort_upload(call: Call) -> HttpResponse:
     """End a multipart upload and drop what came of it."""
     signer, document = _signer(call, NO_UPLOADS), _document(call)
     path = _destination(call, document)
-    signer.abort(path, _unseal(call, path, document))
+    upload_id, _ = _unseal(call, path, document)
+    signer.abort(path, upload_id)
     return replies.json_reply({})
 
 
@@ -123,29 +125,31 @@ def _destination(call: Call, document: Mapping[str, Any]) -> str:
     return call.in_store("/".join(below))
 
 
-def _parts(listed: Any) -> list[tuple[int, str]]:
+def _parts(listed: Any, count: int) -> list[tuple[int, str]]:
+    """Return each part's number and tag; with one left out, the store would make half a file of the others."""
     found = listed if isinstance(listed, list) else []
     parts = [(part.get("part_number"), part.get("etag")) for part in found if isinstance(part, dict)]
-    good = [
-        (number, etag)
+    good = {
+        number: etag
         for number, etag in parts
-        if isinstance(number, int) and isinstance(etag, str) and ETAG.fullmatch(etag)
-    ]
-    if not 0 < len(good) == len(found) <= MAXIMUM_PARTS:
-        raise BodyRefusedError("parts must be a list of objects with part_number and etag.")
-    return good
+        # True is an integer to Python, and the number 1.
+        if type(number) is int and isinstance(etag, str) and ETAG.fullmatch(etag)
+    }
+    if len(found) != count or good.keys() != {*range(1, count + 1)}:
+        raise BodyRefusedError(f"parts must name each of the {count} parts once, with part_number and etag.")
+    return list(good.items())
 
 
-def _seal(call: Call, path: str, upload_id: str) -> str:
-    """Bind the store's id to the path and the key's chain of rotations: nobody else may complete or abort it."""
-    return signing.dumps([upload_id, path, call.key.lineage], salt=_SALT)
+def _seal(call: Call, path: str, upload_id: str, count: int) -> str:
+    """Bind the store's id to path, number of parts and the key's chain of rotations: nobody else may end it."""
+    return signing.dumps([upload_id, count, path, call.key.lineage], salt=_SALT)
 
 
-def _unseal(call: Call, path: str, document: Mapping[str, Any]) -> str:
+def _unseal(call: Call, path: str, document: Mapping[str, Any]) -> tuple[str, int]:
     try:
-        upload_id, of_path, lineage = signing.loads(str(document.get("upload_id", "")), salt=_SALT)
+        upload_id, count, of_path, lineage = signing.loads(str(document.get("upload_id", "")), salt=_SALT)
     except signing.BadSignature:
         raise ArtifactMissingError("There is no such upload.") from None
     if (of_path, lineage) != (path, call.key.lineage):
         raise ArtifactMissingError("There is no such upload.")
-    return str(upload_id)
+    return str(upload_id), int(count)

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from mlflow_proxy import conf, headers, upstream
+from mlflow_proxy import lookups
 from mlflow_proxy.artifacts import paths
 from mlflow_proxy.exceptions import UpstreamGarbledError
 
 RUN_SCHEME = "runs:/"
-MAXIMUM_BYTES = 4 * 1024**2
-_LOOKUP_HEADERS = ("Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID", headers.HOP_HEADER)
 
 
 def of_run(query: Mapping[str, str], sent: Mapping[str, str]) -> str | None:
@@ -47,10 +45,8 @@ def _resolved(uri: str, sent: Mapping[str, str]) -> str:
 
 def _ask(target: str, sent: Mapping[str, str]) -> dict[str, Any]:
     """Return MLflow's answer; an empty object for a refusal, which MLflow then repeats to the caller itself."""
-    told = {name: sent[name] for name in (*_LOOKUP_HEADERS, headers.WORKSPACE_HEADER) if name in sent}
-    response = upstream.send("GET", conf.static_prefix() + target, told | {"Accept-Encoding": "identity"})
-    raw = upstream.read(response, MAXIMUM_BYTES)
-    if response.status != 200:
+    status, raw = lookups.ask(target, sent)
+    if status != 200:
         return {}
     try:
         document = json.loads(raw)

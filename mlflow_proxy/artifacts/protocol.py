@@ -13,7 +13,6 @@ from mlflow_proxy.artifacts import handouts, locations, paths, stores
 from mlflow_proxy.artifacts.calls import Call
 from mlflow_proxy.artifacts.handouts import is_presigning
 from mlflow_proxy.bodies import RequestBody
-from mlflow_proxy.exceptions import BodyRefusedError
 
 # What MLflow shows as text whatever the system's table of types says (utils/mime_type_utils).
 TEXT_EXTENSIONS = frozenset(
@@ -56,8 +55,6 @@ def download_of_logged_model(call: Call) -> HttpResponseBase | None:
 
 def upload(call: Call) -> HttpResponse:
     """Store the body whole, or leave what was there."""
-    if "Content-Range" in call.headers:
-        raise BodyRefusedError("A part of a file cannot be stored (Content-Range). Send the whole.")
     pieces = call.body if isinstance(call.body, RequestBody) else ()
     stores.current().save(call.path, pieces, before_commit=call.before_commit)
     reply = HttpResponse(headers=headers.HARDENING)
@@ -124,7 +121,7 @@ def _download(call: Call, path: str) -> HttpResponseBase:
     name = PurePosixPath(path).name
     facts = {
         "ETag": found.etag,
-        "Last-Modified": http_date(found.modified_at.timestamp()),
+        "Last-Modified": http_date(found.modified_at.timestamp()) if found.modified_at else "",
         "Accept-Ranges": "bytes",
         "Content-Range": found.content_range,
         "Content-Disposition": content_disposition_header(True, name) or "",

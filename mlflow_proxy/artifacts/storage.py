@@ -1,11 +1,9 @@
-"""Artifacts in an S3 bucket: the only module that talks to object storage; keys are those that MLflow writes.
+"""Artifacts in an S3 bucket, under the keys that MLflow writes; with multipart.py alone talks to object storage.
 
 Configured as django-storages' ``artifacts`` storage; its client, safe to share between threads, carries the bytes.
 """
 
-import base64
 import uuid
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -13,22 +11,35 @@ from functools import cached_property
 from mimetypes import guess_type
 from typing import Any, cast
 
-import structlog
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
-from mlflow_proxy import conf, metrics
+from mlflow_proxy import conf
 from mlflow_proxy.artifacts import faults, parts, ranges
-from mlflow_proxy.artifacts.stores import CANARY, Conditions, Download, Entry, Leftover, refuse_difference
-from mlflow_proxy.exceptions import ArtifactMissingError, BodyTooLargeError, StoreUnavailableError
-
-log = structlog.get_logger(__name__)
+from mlflow_proxy.artifacts.multipart import MultipartUpload, abort, crc32
+from mlflow_proxy.artifacts.stores import (
+    CANARY,
+    CANARY_PREFIX,
+    Conditions,
+    Download,
+    Entry,
+    Leftover,
+    refuse_difference,
+)
+from mlflow_proxy.exceptions import ArtifactMissingError
+from mlflow_proxy.heads import BoundedHead
 
 PIECE = 512 * 1024
 DELETES_A_CALL = 1000
-_PROBE = ".hokusai-probe"
+HURRIED_SECONDS = 5.0
+_IN_PARTS = CANARY + b", in parts"
+
+# An answer whose head breaks off is one that botocore repeats, not one without a length or with half an entity tag.
+AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = BoundedHead
 
 
 class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carries no types
@@ -48,13 +59,26 @@ class ArtifactBucket(S3Storage):  # type: ignore[misc]  # django-storages carrie
         return defaults | {"client_config": client_config, "querystring_auth": True}
 
 
-class BucketStore:
-    """Implements stores.Store on the ``artifacts`` storage."""
+def hurried_bucket() -> ArtifactBucket:
+    """Return the same bucket for questions: a store that hangs is an answer, so nothing waits or repeats."""
+    hurry = Config(
+        signature_version="s3v4",
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=min(conf.connect_timeout(), HURRIED_SECONDS),
+        read_timeout=HURRIED_SECONDS,
+    )
+    return ArtifactBucket(**settings.STORAGES["artifacts"]["OPTIONS"], client_config=hurry)
 
-    def __init__(self) -> None:
-        self._settings = cast("Any", storages["artifacts"])
-        self._bucket: str = self._settings.bucket_name
-        self._prefix: str = self._settings.location
+
+class BucketStore:
+    """Implements stores.Store on the ``artifacts`` storage, or on another view of the same bucket."""
+
+    def __init__(self, bucket: ArtifactBucket | None = None) -> None:
+        self._settings = cast("Any", bucket or storages["artifacts"])
+        # Who asks a question records the answer.
+        self._is_logged = bucket is None
+        self.bucket: str = self._settings.bucket_name
+        self.prefix: str = self._settings.location
 
         # Made with the store, which a worker makes when it starts: it takes a third of a second.
         self.client: Any = self._settings.connection.meta.client
@@ -64,14 +88,14 @@ class BucketStore:
         """Signs for the address under which callers reach the store; sends nothing."""
         if not conf.public_store_endpoint():
             return self.client
-        options = {"bucket_name": self._bucket, "endpoint_url": conf.public_store_endpoint()}
+        options = {"bucket_name": self.bucket, "endpoint_url": conf.public_store_endpoint()}
         return ArtifactBucket(**options, region_name=self._settings.region_name).connection.meta.client
 
     def _key(self, path: str) -> str:
-        return "/".join(filter(None, (self._prefix, path)))
+        return "/".join(filter(None, (self.prefix, path)))
 
     def where(self, path: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": self._key(path)}
+        return {"Bucket": self.bucket, "Key": self._key(path)}
 
     def entries(self, path: str) -> list[Entry]:
         prefix = f"{self._key(path)}/".removeprefix("/")
@@ -83,7 +107,8 @@ class BucketStore:
                 # An empty object that ends in a slash is some console's idea of a folder.
                 files = (item for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
                 entries += [Entry(item["Key"].removeprefix(prefix), False, item["Size"]) for item in files]
-        return sorted((entry for entry in entries if entry.name != _PROBE), key=lambda entry: entry.name)
+        shown = (entry for entry in entries if path or not entry.name.startswith(CANARY_PREFIX))
+        return sorted(shown, key=lambda entry: entry.name)
 
     def fetch(self, path: str, conditions: Conditions, *, is_head: bool = False) -> Download:
         asked = self.where(path) | _asked(conditions)
@@ -92,8 +117,7 @@ class BucketStore:
                 answer = self.client.head_object(**asked) if is_head else self.client.get_object(**asked)
             except ClientError as error:
                 if faults.status_of(error) == 304:
-                    etag, now = conditions.if_none_match, datetime.now(tz=UTC)
-                    return Download(304, 0, etag, now, _StreamPieces(None, self.where(path)))
+                    return Download(304, 0, faults.etag_of(error), None, _StreamPieces(None, self.where(path)))
                 if faults.status_of(error) == 412 and conditions.if_range:
                     # Another version than the one begun with: the whole of it (RFC 9110 §13.1.5).
                     whole = Conditions(if_match=conditions.if_match, if_none_match=conditions.if_none_match)
@@ -117,76 +141,28 @@ class BucketStore:
         with self.named_errors("s3:PutObject"):
             if len(first) < parts.size_of(1):
                 before_commit()
-                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=_crc32(first))
-            else:
-                self._save_in_parts(path, kind, first, cut, before_commit)
-
-    def _save_in_parts(
-        self,
-        path: str,
-        kind: dict[str, str],
-        first: bytearray,
-        others: Iterator[bytearray],
-        before_commit: Callable[[], None],
-    ) -> None:
-        whole = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
-        created = self.client.create_multipart_upload(**self.where(path), **kind, **whole)
-        upload = self.where(path) | {"UploadId": created["UploadId"]}
-        carried: dict[int, dict[str, Any]] = {}
-
-        def carry(number: int, part: bytearray) -> None:
-            checksum = {"ChecksumCRC32": _crc32(part)}
-            answer = self.client.upload_part(**upload, PartNumber=number, Body=part, **checksum)
-            carried[number] = {"PartNumber": number, "ETag": answer["ETag"], **checksum}
-
-        convoy = parts.Convoy(carry)
-        try:
-            size, crc, part = 0, 0, first
-            for number in range(1, parts.MAXIMUM_PARTS + 1):
-                size, crc = size + len(part), zlib.crc32(part, crc)
-                convoy.send(number, part)
-                # Dropped before the next one fills: it may be on its way still, but is counted there.
-                part = bytearray()
-                part = next(others, part)
-                if not part:
-                    break
-            else:
-                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
-            convoy.arrive()
-            before_commit()
-            answer = self.client.complete_multipart_upload(
-                **upload,
-                MultipartUpload={"Parts": [carried[number] for number in sorted(carried)]},
-                MpuObjectSize=size,
-                ChecksumType="FULL_OBJECT",
-                ChecksumCRC32=_base64(crc),
-            )
-        except BaseException:
-            convoy.halt()
-            self._abort(upload)
-            raise
-        if answer.get("ChecksumCRC32", _base64(crc)) != _base64(crc):
-            # A store that knows the sum and did not compare it.
-            log.error("artifact_store_failed", reason="DIGEST_MISMATCH", key=upload["Key"])
-            metrics.count_store_fault("DIGEST_MISMATCH")
-            raise StoreUnavailableError(reason="DIGEST_MISMATCH")
-
-    def _abort(self, upload: dict[str, str]) -> None:
-        try:
-            self.client.abort_multipart_upload(**upload)
-        except (ClientError, BotoCoreError) as error:
-            hint = "manage.py sweep_uploads ends it, or the bucket's lifecycle rule"
-            log.warning("upload_abort_failed", key=upload["Key"], error=type(error).__name__, hint=hint)
+                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=crc32(first))
+                return
+            upload = MultipartUpload(self.client, self.where(path), **kind)
+            try:
+                upload.carry(first, cut)
+                before_commit()
+                upload.complete()
+            except BaseException:
+                upload.abort()
+                raise
+            upload.verify()
 
     def remove(self, path: str) -> None:
         key = self._key(path)
-        with self.named_errors("s3:DeleteObject"):
-            keys = [key]
+        keys = [key]
+        with self.named_errors("s3:ListBucket"):
             for page in self._pages(Prefix=f"{key}/"):
                 keys += [item["Key"] for item in page.get("Contents", ())]
+        with self.named_errors("s3:DeleteObject"):
             for start in range(0, len(keys), DELETES_A_CALL):
                 chosen = [{"Key": key} for key in keys[start : start + DELETES_A_CALL]]
-                answer = self.client.delete_objects(Bucket=self._bucket, Delete={"Objects": chosen, "Quiet": True})
+                answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": chosen, "Quiet": True})
                 for refused in answer.get("Errors", ()):
                     raise ClientError({"Error": refused}, "DeleteObjects")
 
@@ -194,11 +170,11 @@ class BucketStore:
         begun_before = datetime.now(tz=UTC) - older_than
         with self.named_errors("s3:ListBucketMultipartUploads"):
             pages = self.client.get_paginator("list_multipart_uploads")
-            prefix = f"{self._prefix}/" if self._prefix else ""
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            prefix = f"{self.prefix}/" if self.prefix else ""
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for found in page.get("Uploads", ()):
                     if found["Initiated"] <= begun_before:
-                        upload = {"Bucket": self._bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+                        upload = {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
                         yield Leftover(found["Key"].removeprefix(prefix), found["Initiated"], self._ender(upload))
 
     def _ender(self, upload: dict[str, str]) -> Callable[[], None]:
@@ -209,48 +185,57 @@ class BucketStore:
         return end
 
     def probe(self) -> Iterator[str]:
-        where = self.where(f"{_PROBE}/{uuid.uuid4().hex}")
+        where = self.where(f"{CANARY_PREFIX}/{uuid.uuid4().hex}")
         with self.named_errors("s3:ListBucket"):
-            self.client.list_objects_v2(Bucket=self._bucket, Prefix=where["Key"], MaxKeys=1)
+            self.client.list_objects_v2(Bucket=self.bucket, Prefix=where["Key"], MaxKeys=1)
         yield "list"
         try:
             with self.named_errors("s3:PutObject"):
-                self.client.put_object(**where, Body=CANARY, ChecksumCRC32=_crc32(CANARY))
+                self.client.put_object(**where, Body=CANARY, ChecksumCRC32=crc32(CANARY))
             yield "write"
-            with self.named_errors("s3:GetObject"):
-                refuse_difference(self.client.get_object(**where)["Body"].read(), CANARY)
-                yield "read"
-                refuse_difference(self.client.get_object(**where, Range="bytes=2-4")["Body"].read(), CANARY[2:5])
-                yield "range"
+            self._refuse_other(where, CANARY)
+            yield "read"
+            self._refuse_other(where, CANARY[2:5], Range="bytes=2-4")
+            yield "range"
             self._probe_multipart(where)
             yield "multipart"
-        finally:
-            with self.named_errors("s3:DeleteObject"):
+        except BaseException:
+            # What went wrong is told by the step that met it, and not by the clean-up after it.
+            with suppress(ClientError, BotoCoreError):
                 self.client.delete_object(**where)
+            raise
+        with self.named_errors("s3:DeleteObject"):
+            self.client.delete_object(**where)
         yield "delete"
+
+    def _refuse_other(self, where: dict[str, str], expected: bytes, **asked: str) -> None:
+        with self.named_errors("s3:GetObject"):
+            refuse_difference(self.client.get_object(**where, **asked)["Body"].read(), expected)
 
     def _probe_multipart(self, where: dict[str, str]) -> None:
         with self.named_errors("s3:PutObject"):
             upload = where | {"UploadId": self.client.create_multipart_upload(**where)["UploadId"]}
         try:
             with self.named_errors("s3:PutObject"):
-                part = self.client.upload_part(**upload, PartNumber=1, Body=CANARY)
+                part = self.client.upload_part(**upload, PartNumber=1, Body=_IN_PARTS)
                 listed = [{"PartNumber": 1, "ETag": part["ETag"]}]
                 self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": listed})
         except BaseException:
-            self._abort(upload)
+            abort(self.client, upload)
             raise
+        self._refuse_other(where, _IN_PARTS)
 
     def _pages(self, **asked: Any) -> Iterable[dict[str, Any]]:
         pages: Iterable[dict[str, Any]] = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, **asked
+            Bucket=self.bucket, **asked
         )
         return pages
 
     @contextmanager
     def named_errors(self, action: str) -> Iterator[None]:
-        resource = self._bucket if "Bucket" in action else "/".join(filter(None, (self._bucket, self._prefix, "*")))
-        with faults.named(f"{action} on arn:aws:s3:::{resource}"):
+        is_for_objects = "Object" in action or action == "s3:AbortMultipartUpload"
+        resource = "/".join(filter(None, (self.bucket, self.prefix, "*"))) if is_for_objects else self.bucket
+        with faults.named(f"{action} on arn:aws:s3:::{resource}", is_logged=self._is_logged):
             yield
 
 
@@ -291,11 +276,3 @@ def _asked(conditions: Conditions) -> dict[str, str]:
         asked["Range"] = byte_range
         asked["IfMatch"] = conditions.if_range or conditions.if_match
     return {name: value for name, value in asked.items() if value}
-
-
-def _crc32(part: bytes | bytearray) -> str:
-    return _base64(zlib.crc32(part))
-
-
-def _base64(crc: int) -> str:
-    return base64.b64encode(crc.to_bytes(4, "big")).decode()

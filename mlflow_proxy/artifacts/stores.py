@@ -11,6 +11,11 @@ from mlflow_proxy import conf
 from mlflow_proxy.exceptions import StoreUnavailableError
 
 CANARY = b"written by the portal to see whether it can"
+# The words of Store.probe, in order.
+FOLDER_STEPS = ("list", "write", "read", "delete")
+BUCKET_STEPS = ("list", "write", "read", "range", "multipart", "delete")
+# Where canaries rest, at the root; no listing of the portal shows it.
+CANARY_PREFIX = ".hokusai-probe"
 
 
 def refuse_difference(found: bytes, written: bytes) -> None:
@@ -47,12 +52,15 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer to a fetch: ``status`` is 200, 206 or 304, ``length`` the bytes of this answer."""
+    """An answer to a fetch: ``status`` is 200, 206 or 304, ``length`` the bytes of this answer.
+
+    ``modified_at`` is None where the store does not say.
+    """
 
     status: int
     length: int
     etag: str
-    modified_at: datetime
+    modified_at: datetime | None
     pieces: Pieces
     content_range: str = ""
 
@@ -124,6 +132,62 @@ class Signer(Protocol):
         """End an upload and drop its parts; one that has ended is no error."""
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where credentials come from; ``ends_at`` where they say so, ``is_renewed`` where they renew themselves."""
+
+    source: str
+    is_temporary: bool
+    is_renewed: bool
+    ends_at: datetime | None
+
+
+class Inspector(Protocol):
+    """Reads back how a bucket is set up; every method raises StoreRefusedError and StoreUnavailableError."""
+
+    def is_versioned(self) -> bool:
+        """Return whether old versions are kept."""
+
+    def encryption(self) -> str:
+        """Return the word for the default encryption, empty where there is none."""
+
+    def open_doors(self) -> list[str]:
+        """Return the settings of the public-access block that are off."""
+
+    def is_tls_only(self) -> bool:
+        """Return whether the bucket's policy denies requests without TLS."""
+
+    def days_until_uploads_end(self) -> int | None:
+        """Return after how many days a lifecycle rule ends an incomplete upload, None where none does."""
+
+    def endpoint(self) -> str:
+        """Return the URL by which the portal reaches the store."""
+
+    def clock(self) -> datetime:
+        """Return the store's time."""
+
+    def credentials(self) -> Credentials:
+        """Return whose credentials the portal uses."""
+
+
+def is_bucket() -> bool:
+    """Return whether the destination is a bucket, and not a folder; opens nothing."""
+    return conf.artifact_destination().startswith("s3://")
+
+
+def steps() -> tuple[str, ...]:
+    """Return the words that the current store's probe yields; opens nothing."""
+    return BUCKET_STEPS if is_bucket() else FOLDER_STEPS
+
+
+def inspector() -> Inspector | None:
+    """Return who reads back the current store's set-up, None for a folder, which has none."""
+    from mlflow_proxy.artifacts import inspection, storage  # noqa: PLC0415  (see _store)
+
+    store = hurried()
+    return inspection.BucketInspector(store) if isinstance(store, storage.BucketStore) else None
+
+
 def signer() -> Signer:
     """Return the signer of the current store, which must be a bucket."""
     from mlflow_proxy.artifacts import presigned, storage  # noqa: PLC0415  (see _store)
@@ -136,13 +200,20 @@ def signer() -> Signer:
 
 def current() -> Store:
     """Return the store of HOKUSAI_ARTIFACT_DESTINATION, one object per process."""
-    return _store(conf.artifact_destination(), os.getpid())
+    return _store(conf.artifact_destination(), os.getpid(), is_hurried=False)
+
+
+def hurried() -> Store:
+    """Return the same store with deadlines of seconds and no repeats: for questions, not for transfers."""
+    return _store(conf.artifact_destination(), os.getpid(), is_hurried=True)
 
 
 @cache
-def _store(destination: str, pid: int) -> Store:
+def _store(destination: str, pid: int, *, is_hurried: bool) -> Store:
     # boto3 takes a second to import: a portal that forwards to MLflow never pays for it.
     from mlflow_proxy.artifacts import folder, storage  # noqa: PLC0415
 
     del pid
-    return storage.BucketStore() if destination.startswith("s3://") else folder.FolderStore(destination)
+    if not destination.startswith("s3://"):
+        return folder.FolderStore(destination)
+    return storage.BucketStore(storage.hurried_bucket() if is_hurried else None)

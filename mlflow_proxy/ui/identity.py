@@ -10,7 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apikeys import actions, scopes
+from apikeys import rules, scopes
 from apikeys.models import Service
 from mlflow_proxy import conf
 from mlflow_proxy.exceptions import AmbiguousTargetError, ForbiddenError, UnauthenticatedError
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StaffPass:
-    """Stands where a key stands: the account's name and scopes; of no service, and so without signed addresses."""
+    """Stands where a key stands, with the account's scopes: of no service, and so without signed addresses."""
 
-    public_id: str
     scopes: tuple[str, ...]
+    # What usage and audit trail know keys by: an account is none.
+    public_id: str = ""
     service: Service = field(default_factory=Service)
 
 
@@ -41,7 +42,7 @@ class SessionAuthentication(BaseAuthentication):
             )
         structlog.contextvars.bind_contextvars(staff=user.get_username())
         origins.refuse_foreign(received)
-        return user, StaffPass(user.get_username(), rights.scopes_of(user))
+        return user, StaffPass(rights.scopes_of(user))
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -79,6 +80,6 @@ def chosen_workspace(asked: str | None) -> str | None:
     """Return the workspace that a person has chosen in the interface; accounts are not pinned to any."""
     if asked is None or not conf.has_workspaces():
         return None
-    if re.fullmatch(actions.WORKSPACE_PATTERN, asked) is None:
+    if re.fullmatch(rules.WORKSPACE_PATTERN, asked) is None:
         raise AmbiguousTargetError("That is no name of a workspace.", reason="AMBIGUOUS_HEADER")
     return asked

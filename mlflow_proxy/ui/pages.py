@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
@@ -37,6 +37,7 @@ HARDENING = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
 }
+SIGN_IN = "sign-in"
 LASTING = "private, max-age=31536000, immutable"
 COMPRESSIBLE = ("text/", "application/json", "image/svg+xml", "font/ttf")
 # Measured on main.js, 4.4 MB: level 4 makes 1.30 MB of it in 140 ms, level 6 makes 1.23 MB in 250 ms.
@@ -54,19 +55,22 @@ def dress(reply: HttpResponseBase, route: Route, segments: tuple[str, ...], acce
         reply[name] = value
     if route.resource == "asset" and routes.is_lasting(segments) and reply.status_code == 200:
         reply["Cache-Control"] = LASTING
-    if isinstance(reply, StreamingHttpResponse) and _is_worth_compressing(reply, accepted):
+    if _is_worth_compressing(reply, accepted):
         _compress(reply)
     return reply
 
 
-def _is_worth_compressing(reply: StreamingHttpResponse, accepted: str) -> bool:
+def _is_worth_compressing(reply: HttpResponseBase, accepted: str) -> bool:
     is_plain = reply.status_code == 200 and "Content-Encoding" not in reply
     codings = {coding.partition(";")[0].strip() for coding in accepted.lower().split(",")}
     return is_plain and "gzip" in codings and reply.get("Content-Type", "").startswith(COMPRESSIBLE)
 
 
-def _compress(reply: StreamingHttpResponse) -> None:
-    reply.streaming_content = _gzipped(cast("Iterable[bytes]", reply.streaming_content))
+def _compress(reply: HttpResponseBase) -> None:
+    if isinstance(reply, StreamingHttpResponse):
+        reply.streaming_content = _gzipped(cast("Iterable[bytes]", reply.streaming_content))
+    elif isinstance(reply, HttpResponse):
+        reply.content = b"".join(_gzipped((reply.content,)))
     reply["Content-Encoding"] = "gzip"
     # They belong to the bytes before compression.
     for name in ("Content-Length", "ETag", "Accept-Ranges"):
@@ -85,7 +89,9 @@ def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def refused(request: HttpRequest, refusal: replies.ErrorReply) -> replies.ErrorReply:
     """Return a page for a refusal; who is not signed in is led to sign in, and back from there."""
     if refusal.status_code == 401:
-        page = replies.ErrorReply(status=302, headers={"Location": redirect_to_login(request.get_full_path()).url})
+        page = replies.ErrorReply(
+            status=302, headers={"Location": redirect_to_login(request.get_full_path(), SIGN_IN).url}
+        )
     else:
         facts = {"status": refusal.status_code, "sentence": refusal.sentence, "request_id": replies.request_id()}
         text = render_to_string("mlflow_proxy/ui/refused.html", facts, request)

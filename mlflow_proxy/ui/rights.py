@@ -3,9 +3,9 @@
 from django.contrib.auth.models import AnonymousUser, User
 
 from apikeys import scopes
+from apikeys.staff import EDIT_MLFLOW_UI as EDIT
+from apikeys.staff import VIEW_MLFLOW_UI as VIEW
 
-VIEW = "apikeys.view_mlflow_ui"
-EDIT = "apikeys.edit_mlflow_ui"
 SCOPES_TO_VIEW = scopes.PRESETS["reader"]
 # Not mlflow:admin: workspaces are managed by a service with a key.
 SCOPES_TO_EDIT = (

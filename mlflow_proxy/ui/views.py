@@ -1,5 +1,6 @@
 """MLflow's web interface for staff: the proxy view with another identity and other rights; holds no rule of its own."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -51,8 +52,8 @@ class MlflowUiView(MlflowProxyView):
     def choose_workspace(self, request: Request) -> str | None:
         return identity.chosen_workspace(request.headers.get(headers.WORKSPACE_HEADER))
 
-    def take_body(self, request: Request, body: RequestBody) -> bytes | RequestBody | None:
-        taken = super().take_body(request, body)
+    def take_body(self, request: Request, body: RequestBody, sent: Mapping[str, str]) -> bytes | RequestBody | None:
+        taken = super().take_body(request, body, sent)
         if self.route.resource == "graphql":
             graphql.refuse_unknown(taken if isinstance(taken, bytes) else b"")
         return taken

@@ -42,8 +42,9 @@ def forge(public_id, environment="live"):
 @pytest.fixture
 def refused(issue, batch, actor, ends_in):
     """One key for each reason to refuse, by the word that the log gives."""
-    wrong, revoked, expired = issue(), issue(), ends_in(issue(), -1)
+    wrong, revoked, expired, paused = issue(), issue(), ends_in(issue(), -1), issue()
     disabled = issue(service=batch)
+    actions.disable_key(key=paused.row, reason="holiday", actor=actor)
     actions.revoke_key(key=revoked.row, reason="lost", actor=actor)
     actions.disable_service(service=batch, reason="audit", actor=actor)
     return {
@@ -51,5 +52,6 @@ def refused(issue, batch, actor, ends_in):
         "KEY_SECRET_WRONG": IssuedKey(wrong.row, forge(wrong.row.public_id)),
         "KEY_REVOKED": revoked,
         "KEY_EXPIRED": expired,
+        "KEY_DISABLED": paused,
         "SERVICE_DISABLED": disabled,
     }

@@ -117,6 +117,7 @@ def test_issue_key_records_the_public_facts(reader):
     assert (event.action, event.object_id, event.service_id) == ("api_key_issued", reader.row.public_id, "platform")
     assert event.after == {
         "name": "reader",
+        "note": "",
         "scopes": ["artifact:read", "mlflow:read", "model:read"],
         "expires_at": reader.row.expires_at.isoformat(),
         "allowed_ips": [],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys.addresses import client_address
+from apikeys.addresses import caller_of, client_address
 
 PROXIES = ("10.0.0.0/8", "fd00::/8")
 inside = st.ip_addresses(network="10.0.0.0/8").map(str)
@@ -70,3 +70,15 @@ def test_client_address_zone_of_an_interface_is_dropped(peer):
 def test_client_address_any_input_is_an_address_or_none(peer, header):
     address = client_address(peer, header, PROXIES)
     assert address is None or str(ipaddress.ip_address(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "caller"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+    ],
+)
+def test_caller_is_an_ipv4_address_or_a_network_of_ipv6(address, caller):
+    assert caller_of(address) == caller

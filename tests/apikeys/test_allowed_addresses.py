@@ -37,6 +37,12 @@ def test_address_inside_passes(network, address):
     assert addresses.is_in(address, [addresses.parse_network(network)])
 
 
+@pytest.mark.parametrize("network", ["::ffff:192.0.2.0/120", "::ffff:192.0.2.7", "fe80::1%eth0", "fe80::%1/64"])
+def test_network_that_no_address_would_match_is_refused(network):
+    with pytest.raises(ValueError, match="IPv6"):
+        addresses.parse_network(network)
+
+
 @pytest.mark.parametrize(
     ("network", "address"),
     [

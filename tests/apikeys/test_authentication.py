@@ -19,7 +19,7 @@ from apikeys import actions, keys, usage
 from apikeys.authentication import ApiKeyAuthentication, CredentialRefusedError, find_credential, verify
 from apikeys.models import AuditEvent
 
-REASONS = ["KEY_UNKNOWN", "KEY_SECRET_WRONG", "KEY_REVOKED", "KEY_EXPIRED", "SERVICE_DISABLED"]
+REASONS = ["KEY_UNKNOWN", "KEY_SECRET_WRONG", "KEY_REVOKED", "KEY_EXPIRED", "KEY_DISABLED", "SERVICE_DISABLED"]
 PATH = "/api/mlflow/api/2.0/mlflow/experiments/search"
 
 

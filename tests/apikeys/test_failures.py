@@ -62,6 +62,14 @@ def test_bad_key_flood_known_good_id_passes_from_the_same_address(reader):
     assert verify(reader.secret.text, HERE) == reader.row
 
 
+def test_bad_key_flood_from_many_addresses_of_one_ipv6_network_is_one_flood(django_assert_num_queries):
+    for number in range(PER_ADDRESS):
+        refuse(keys.mint("live").text, f"2001:db8:1:2::{number:x}")
+    with django_assert_num_queries(0), pytest.raises(TooManyFailuresError):
+        verify(keys.mint("live").text, "2001:db8:1:2:ffff::1")
+    refuse(keys.mint("live").text, "2001:db8:1:3::1")
+
+
 def test_bad_key_flood_valid_key_passes_from_elsewhere(reader):
     flood()
     assert verify(reader.secret.text, ELSEWHERE) == reader.row

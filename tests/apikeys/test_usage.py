@@ -1,4 +1,4 @@
-"""Usage: last-used facts are gathered in memory, flushed together, never turned back, and never lost to a fault."""
+"""Usage: last uses and calls are gathered in memory, flushed together, never turned back, never lost to a fault."""
 
 import atexit
 import datetime
@@ -8,9 +8,11 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from apikeys import actions, keys, usage
-from apikeys.models import ApiKey
+from apikeys import actions, keys, ledger, usage
+from apikeys.calls import FinishedCall
+from apikeys.models import ApiKey, Usage
 
+CALL = FinishedCall("platform", "hk_live_x", "metadata", "GET", 200, "", 1, 2, 0.02, "curl/8")
 MINUTE = datetime.timedelta(minutes=1)
 
 
@@ -108,6 +110,54 @@ def test_record_key_cut_by_the_column_is_not_stored(reader):
     assert secret[20:40] not in ApiKey.objects.get().last_used_agent
 
 
+def test_record_call_touches_no_database(db, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        usage.record_call(CALL)
+
+
+def test_flush_writes_calls_without_any_key(db):
+    usage.record_call(CALL._replace(service="", key="", status=401, reason="KEY_MISSING"))
+    assert usage.flush() == 0
+    row = Usage.objects.get()
+    assert (row.key_id, row.reason, row.status_class, row.calls) == ("", "KEY_MISSING", 4, 1)
+
+
+def test_flush_calls_twice_writes_them_once(db, django_assert_num_queries):
+    usage.record_call(CALL)
+    usage.flush()
+    with django_assert_num_queries(0):
+        usage.flush()
+    assert Usage.objects.get().calls == 1
+
+
+def test_flush_calls_refused_by_the_database_are_kept_for_the_next(reader, monkeypatch):
+    def fail(*args):
+        usage.record_call(CALL)
+        raise DatabaseError
+
+    usage.record(reader.row.pk, None, "patient")
+    usage.record_call(CALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "add", fail)
+        assert usage.flush() == 0
+    assert usage.flush() == 1
+    assert Usage.objects.get().calls == 2
+
+
+def test_flush_last_uses_refused_by_the_database_keep_the_calls_too(reader, monkeypatch):
+    def fail(*args, **kwargs):
+        raise DatabaseError
+
+    usage.record(reader.row.pk, None, "")
+    usage.record_call(CALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiKey.objects, "filter", fail)
+        usage.flush()
+    assert not Usage.objects.exists()
+    usage.flush()
+    assert Usage.objects.get().calls == 1
+
+
 @pytest.fixture
 def started(monkeypatch):
     """What record would start in a new process."""
@@ -128,6 +178,12 @@ def test_record_first_use_starts_one_flusher_a_process(started):
     (thread,), exits = started
     assert thread.daemon
     assert exits == [usage.flush]
+
+
+def test_record_call_starts_the_flusher_too(started):
+    usage.record_call(CALL)
+    usage.record_call(CALL)
+    assert len(started[0]) == 1
 
 
 def test_record_after_fork_starts_a_flusher_of_its_own(started, monkeypatch):

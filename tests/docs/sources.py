@@ -13,6 +13,8 @@ REASON_POSITIONS = {
     "CredentialRefusedError": 0,
     "_refused": 0,
     "_rejected": 0,
+    "failed": 0,
+    "unknown": 0,
     "_problem": 1,
     "error_body": 2,
     "_error": 3,

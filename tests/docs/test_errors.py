@@ -1,4 +1,4 @@
-"""docs/errors.md has one heading for each reason, with the status and MLflow's word that the code sends."""
+"""docs/errors.md and docs/health.md have one heading for each reason, the former with status and MLflow's word."""
 
 import re
 
@@ -11,6 +11,7 @@ from tests.docs.documents import sections
 
 # DRF raises these in views of the REST API; apikeys.api.problems shouts their codes.
 FROM_DRF = {error.default_code.upper() for error in (ParseError, MethodNotAllowed, NotAcceptable, UnsupportedMediaType)}
+OF_PROBES = {heading: body for heading, body in sections("docs/health.md").items() if sources.WORD.fullmatch(heading)}
 SECTIONS = {heading: body for heading, body in sections("docs/errors.md").items() if sources.WORD.fullmatch(heading)}
 
 
@@ -19,11 +20,15 @@ def tree(error: type[exceptions.ProxyError]) -> list[type[exceptions.ProxyError]
 
 
 def test_reason_of_the_code_has_a_heading():
-    assert sources.reasons() - SECTIONS.keys() == set()
+    assert sources.reasons() - SECTIONS.keys() - OF_PROBES.keys() == set()
 
 
 def test_heading_is_a_reason_of_the_code():
-    assert SECTIONS.keys() - sources.reasons() - FROM_DRF == set()
+    assert (SECTIONS.keys() | OF_PROBES.keys()) - sources.reasons() - FROM_DRF == set()
+
+
+def test_reason_stands_in_one_document():
+    assert SECTIONS.keys() & OF_PROBES.keys() == set()
 
 
 def test_error_of_the_rest_framework_has_a_heading():
@@ -42,4 +47,5 @@ def test_heading_tells_retry_after(error):
 
 
 def test_every_section_says_something():
-    assert [heading for heading, body in SECTIONS.items() if not re.search(r"\w{3}", body)] == []
+    both = SECTIONS | OF_PROBES
+    assert [heading for heading, body in both.items() if not re.search(r"\w{3}", body)] == []

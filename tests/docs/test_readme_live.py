@@ -47,7 +47,7 @@ def newcomer(tmp_path_factory):
     program = Program("make-run", command, environment, folder)
     program.start()
     try:
-        program.wait_until(lambda: "Ctrl-C stops both" in program.log.read_text())
+        program.wait_until(lambda: "Ctrl-C stops all three" in program.log.read_text())
         yield Newcomer(program, f"http://127.0.0.1:{portal}", folder)
     finally:
         program.end(signal.SIGINT, patience=60)

@@ -5,7 +5,7 @@ import socket
 import pytest
 from django.contrib.auth.models import User
 
-from mlflow_proxy.health import probes
+from mlflow_proxy.health import readiness
 
 SEARCH = "/mlflow/api/2.0/mlflow/experiments/search"
 LAYOUT_PROBE = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
@@ -14,7 +14,7 @@ LAYOUT_PROBE = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 @pytest.fixture(autouse=True)
 def _no_recent_answers(monkeypatch):
     """Readiness remembers for a second, which is longer than most tests."""
-    monkeypatch.setattr(probes, "recent_answers", probes.RecentAnswers())
+    monkeypatch.setattr(readiness, "recent_answers", readiness.RecentAnswers())
 
 
 @pytest.fixture

@@ -122,6 +122,12 @@ def test_bad_and_missing_variables_are_reported_together(complaints):
         ("HOKUSAI_LOG_LEVEL", "LOUD"),
         ("HOKUSAI_KEY_MAX_DAYS", "0"),
         ("HOKUSAI_USAGE_FLUSH_SECONDS", "soon"),
+        ("HOKUSAI_STORAGE_CHECK_SECONDS", "1"),
+        ("HOKUSAI_ALERT_EMAILS", "ops@example.org,nonsense"),
+        ("HOKUSAI_ALERT_WEBHOOK_URL", "hooks.example.org/x"),
+        ("HOKUSAI_SMTP_URL", "mail.example.org"),
+        ("HOKUSAI_SMTP_URL", "http://mail.example.org"),
+        ("HOKUSAI_SMTP_URL", "smtp://u:p#x@mail.example.org:25"),
     ],
 )
 def test_bad_value_is_named(complaints, name, value):
@@ -130,7 +136,12 @@ def test_bad_value_is_named(complaints, name, value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("HOKUSAI_KEY_PEPPERS", "1:hunter2"), ("DATABASE_URL", "postgres://portal:hunter2#x@db/portal")],
+    [
+        ("HOKUSAI_KEY_PEPPERS", "1:hunter2"),
+        ("DATABASE_URL", "postgres://portal:hunter2#x@db/portal"),
+        ("HOKUSAI_SMTP_URL", "smtp://portal:hunter2#x@mail"),
+        ("HOKUSAI_ALERT_WEBHOOK_SECRET", "hunter2"),
+    ],
 )
 def test_bad_secret_is_not_repeated(start, name, value):
     assert "hunter2" not in start(**{name: value}).stderr
@@ -158,6 +169,32 @@ def test_production_makes_up_no_secret(start, tmp_path):
 
 def test_production_short_secret_key_is_refused(complaints):
     assert set(complaints(**PRODUCTION | {"HOKUSAI_SECRET_KEY": "short"})) == {"HOKUSAI_SECRET_KEY"}
+
+
+def test_alert_mails_without_a_mail_server_are_refused(complaints):
+    assert "HOKUSAI_SMTP_URL" in complaints(HOKUSAI_ALERT_EMAILS="ops@example.org")["HOKUSAI_ALERT_EMAILS"]
+
+
+@pytest.mark.parametrize("secret", ["", "too short"])
+def test_webhook_without_a_secret_is_refused(complaints, secret):
+    found = complaints(HOKUSAI_ALERT_WEBHOOK_URL="https://hooks.example.org/x", HOKUSAI_ALERT_WEBHOOK_SECRET=secret)
+    assert list(found) == ["HOKUSAI_ALERT_WEBHOOK_SECRET"]
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "ssl"),
+    [
+        ("submission://u:p%40ss@mail.example.org", 587, True, False),
+        ("smtp://mail.example.org:2525", 2525, False, False),
+        ("smtp://u:p%40ss@mail.example.org:465/?ssl=True", 465, False, True),
+    ],
+)
+def test_mail_server_of_the_url_becomes_the_mailer(start, url, port, tls, ssl):
+    code = "from hokusai_portal import settings; print(json.dumps(settings.MAILERS['default']['OPTIONS']))"
+    options = json.loads(start(code, HOKUSAI_SMTP_URL=url).stdout)
+    assert (options["host"], options["port"]) == ("mail.example.org", port)
+    assert (options["use_tls"], options["use_ssl"]) == (tls, ssl)
+    assert options["password"] == ("p@ss" if "@mail" in url else "")
 
 
 def test_default_lifetime_beyond_the_maximum_is_refused(complaints):

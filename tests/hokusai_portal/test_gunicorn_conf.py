@@ -44,7 +44,7 @@ def test_gunicorn_every_name_is_a_setting(names):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("worker_class_str", "gthread"),
+        ("worker_class_str", "hokusai_portal.workers.PortalWorker"),
         ("control_socket_disable", True),
         ("forwarder_headers", []),
         ("header_map", "refuse"),
@@ -81,12 +81,28 @@ def test_gunicorn_worker_that_leaves_writes_last_uses(names, reader):
     assert ApiKey.objects.get().last_used_agent == "last"
 
 
-def test_gunicorn_start_empties_the_folder_of_counters(names, db):
+@pytest.fixture
+def earlier():
+    """A file of a server that has counted, or counts still."""
     env.METRICS_DIR.mkdir()
-    (env.METRICS_DIR / "counter_1.db").write_bytes(b"of an earlier run")
+    (env.METRICS_DIR / "counter_1.db").write_bytes(b"counted")
+    return env.METRICS_DIR / "counter_1.db"
+
+
+def test_gunicorn_start_names_the_folder_of_counters(names, db):
     names["on_starting"](None)
-    assert list(env.METRICS_DIR.iterdir()) == []
     assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(env.METRICS_DIR)
+    assert env.METRICS_DIR.is_dir()
+
+
+def test_gunicorn_start_on_a_port_that_is_taken_leaves_the_other_s_counters(names, db, earlier):
+    names["on_starting"](None)
+    assert earlier.exists()
+
+
+def test_gunicorn_that_has_its_port_forgets_what_an_earlier_one_counted(names, earlier):
+    names["when_ready"](None)
+    assert list(env.METRICS_DIR.iterdir()) == []
 
 
 def test_gunicorn_start_in_a_folder_that_is_not_writable_says_so(names, db):

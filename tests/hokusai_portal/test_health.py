@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from apikeys import actions
 from hokusai_portal import __version__
-from mlflow_proxy.health import probes
+from mlflow_proxy.health import database, readiness
 from tests.hokusai_portal.conftest import LAYOUT_PROBE, SEARCH
 
 DEPENDENT = ["/ready", "/api/health/mlflow"]
@@ -128,7 +128,7 @@ def test_ready_database_down_is_503_and_mlflow_is_still_asked(portal, mlflow, mo
     def fail():
         raise OperationalError
 
-    monkeypatch.setattr(probes.connection, "cursor", fail)
+    monkeypatch.setattr(database.connection, "cursor", fail)
     response = portal.get("/ready")
     assert response.status_code == 503
     assert [check["reason"] for check in response.json()["checks"]] == ["DATABASE_UNAVAILABLE", "", ""]
@@ -143,7 +143,7 @@ def test_ready_asked_again_at_once_asks_nobody(portal, db, mlflow):
 
 
 def test_ready_asked_later_asks_again(portal, db, mlflow, monkeypatch):
-    monkeypatch.setattr(probes, "RECENT_SECONDS", 0)
+    monkeypatch.setattr(readiness, "RECENT_SECONDS", 0)
     portal.get("/ready")
     asked = len(mlflow.log)
     portal.get("/ready")
@@ -151,10 +151,10 @@ def test_ready_asked_later_asks_again(portal, db, mlflow, monkeypatch):
 
 
 def test_ready_while_another_asks_is_the_last_answer(portal, db, mlflow, monkeypatch, forbid):
-    monkeypatch.setattr(probes, "RECENT_SECONDS", 0)
+    monkeypatch.setattr(readiness, "RECENT_SECONDS", 0)
     portal.get("/ready")
-    forbid(probes, "probe_all")
-    with probes.recent_answers._asking:
+    forbid(readiness, "probe_all")
+    with readiness.recent_answers._asking:
         assert portal.get("/ready").status_code == 200
 
 

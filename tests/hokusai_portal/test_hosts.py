@@ -89,7 +89,7 @@ def test_first_page_on_the_host_of_the_interface_is_the_interface(on_ui):
 def test_interface_is_served_on_its_host(on_ui, mlflow):
     mlflow.expect_request("/mlflow/").respond_with_data("<!doctype html>", content_type="text/html")
     reply = ask(on_ui, UI, "/mlflow/")
-    assert b"".join(reply.streaming_content) == b"<!doctype html>"
+    assert b"".join(reply) == b"<!doctype html>"
 
 
 @pytest.mark.parametrize("host", [MAIN, UI])
@@ -97,7 +97,7 @@ def test_key_works_on_both_hosts(portal, mlflow, reader, bearer, host):
     for mount in ("/api/mlflow", "", "/mlflow"):
         reply = ask(portal, host, f"{mount}{SEARCH.removeprefix('/mlflow')}", headers=bearer(reader))
         assert reply.status_code == 200
-        b"".join(reply.streaming_content)
+        b"".join(reply)
 
 
 @pytest.mark.parametrize("host", [MAIN, UI])

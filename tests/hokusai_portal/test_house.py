@@ -21,7 +21,13 @@ STRAY_IDS = [
 ]
 # The mounts: their calls go on to views that need a key, or the interface's exact origin.
 CSRF_EXEMPT = {"mlflow_proxy/ui/doors.py": 2}
-REQUESTS = {"hokusai_portal/stack.py", "mlflow_proxy/management/commands/verify_registry.py"}
+REQUESTS = {
+    "hokusai_portal/stack.py",
+    "mlflow_proxy/health/channels.py",
+    "mlflow_proxy/health/roads.py",
+    "mlflow_proxy/health/visitors.py",
+    "mlflow_proxy/management/commands/verify_registry.py",
+}
 
 
 def kept_files():
@@ -89,7 +95,7 @@ def test_csrf_exempt_is_used_where_listed():
     assert occurrences(r"csrf_exempt") == CSRF_EXEMPT
 
 
-def test_requests_is_imported_by_clients_of_the_portal_alone():
+def test_requests_is_imported_by_clients_alone():
     found = {name for name, text in SOURCES.items() if re.search(r"^\s*(import|from) requests\b", text, re.MULTILINE)}
     assert found == REQUESTS
 
@@ -114,3 +120,17 @@ def test_module_is_below_its_hard_limit(name):
 )
 def test_module_says_what_it_owns(name):
     assert ast.get_docstring(ast.parse(SOURCES[name]))
+
+
+def test_suite_sets_no_limit_on_its_own_process_and_never_forks_it():
+    """A limit on files ends pytest without a word where its output goes to a long file; so may a child of a fork."""
+    forbidden = {"resource.setrlimit", "resource.prlimit", "os.fork", "os.forkpty", "os._exit", "os.abort"}
+    found = [
+        f"{path.relative_to(env.BASE_DIR)}:{node.lineno}"
+        for path in (env.BASE_DIR / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in forbidden
+        and getattr(node.value, "id", "") in {"os", "resource"}
+    ]
+    assert found == []

@@ -3,6 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
+from apikeys.models import AuditEvent
+
 WORD = "a long word of somebody"
 
 
@@ -57,6 +59,22 @@ def test_sign_in_begins_a_new_session(portal, alice):
     before = portal.session.session_key
     sign_in(portal)
     assert portal.session.session_key != before
+
+
+def test_sign_in_is_written_down(portal, alice):
+    sign_in(portal)
+    event = AuditEvent.objects.first()
+    assert (event.action, event.actor) == ("staff_signed_in", "alice")
+
+
+def test_sign_in_has_the_pace_of_the_admin(portal, alice):
+    for _ in range(5):
+        assert sign_in(portal, word="no").status_code == 200
+    reply = sign_in(portal)
+    assert reply.status_code == 429
+    assert int(reply["Retry-After"]) > 0
+    assert "_auth_user_id" not in portal.session
+    assert portal.post("/admin/login/", {"username": "alice", "password": WORD}).status_code == 429
 
 
 def test_sign_out_ends_the_session(portal, alice):

@@ -26,7 +26,7 @@ def example(route):
     """Return a path that the route matches: every parameter filled, every alternative taken."""
     path = re.sub(r"\(\?s\)|[\^$]|/\?$|\(\?:-artifacts\)\?", "", route.removesuffix("$"))
     path = path.replace("[23]", "2").replace("\\.", ".")
-    path = re.sub(r"\(\?P<\w+>((?:api|auth)[^)]*)\)", r"\1", path)
+    path = re.sub(r"\(\?P<\w+>((?:api|auth|mlflow)[^)|]*)[^)]*\)", r"\1", path)
     path = re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]+>", "1", path)
     return "/" + re.sub(r"(\[\\s\\S\]|\.)\+", "x", path)
 

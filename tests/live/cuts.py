@@ -23,11 +23,11 @@ from tests.live.client import run_client
 from tests.live.faulty import Rule
 from tests.live.grounds import MIB, Content, Ground
 
-COLUMNS = ("error", "503", "whole", "resumed", "short")
+COLUMNS = ("error", "502", "503", "whole", "resumed", "short")
 GROUNDS = ("bucket", "forwarding", "forwarding to s3")
 # The heads of all of these servers are longer, so that every cut is met.
 SHORTEST_HEAD = 100
-LONGEST_HEAD = 2000
+HELD_BACK = 2 * MIB
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def plan(seed: int, count: int, *, of_mlflow: float = 0.12) -> list[Cut]:
         at = dice.choice((dice.randint(0, 400), near_end, near_end, *[dice.randrange(size + SHORTEST_HEAD)] * 4))
         times = dice.choice((1, 1, 1, 9))
         if reader == "MLflow":
-            # A cut head is a 503, upon which this client waits for ten seconds.
-            at, size = at + LONGEST_HEAD, size + LONGEST_HEAD
+            # A cut in what the portal holds back is a 503, upon which this client waits for ten seconds.
+            at, size = at + HELD_BACK, size + HELD_BACK
         manner: Literal["reset", "close"] = dice.choice(("reset", "close"))
         silence = dice.choice((0, 0, 0, 0.3))
         place = dice.choice(GROUNDS)

@@ -35,6 +35,8 @@ class Rule:
     action: Callable[[], None] | None = None
     seen: int = 0
     fired: int = 0
+    # How many times the store began an upload and nobody was told.
+    lost_begins: int = 0
 
 
 @dataclass
@@ -45,6 +47,7 @@ class _Link:
     server: socket.socket
     mark: bytes = b""
     method: str = ""
+    target: bytes = b""
     is_answered: bool = True
 
 
@@ -130,7 +133,7 @@ class FaultyProxy:
             block = memoryview(buffer)[:count]
             if link.is_answered and (head := _HEAD.match(block)):
                 mark = _MARK.search(head[2])
-                link.mark, link.method = mark[0] if mark else b"", head[1].decode()
+                link.mark, link.method, link.target = mark[0] if mark else b"", head[1].decode(), head[2]
                 if self._rewrites_host:
                     block = memoryview(bytes(block).replace(*self._hosts, 1))
             link.is_answered = False
@@ -159,6 +162,7 @@ class FaultyProxy:
             return
         before, rest = block[: rule.at - rule.seen], block[rule.at - rule.seen :]
         rule.seen, rule.fired = 0, rule.fired + 1
+        rule.lost_begins += direction == "down" and link.target.endswith(b"?uploads")
         await self._loop.sock_sendall(to, before)
         await asyncio.sleep(rule.silence)
         if rule.action is not None:

@@ -1,6 +1,7 @@
 """The record of a soak: what was tried, what came of it, and where a run that was broken off goes on.
 
-A run that is bounded or interrupted goes on at the next; one that is complete begins anew, with a new seed.
+A soak that is bounded or interrupted goes on at the next; once every record is whole, the next one begins anew, with
+new seeds.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +22,7 @@ import pytest
 from tests.live.processes import ROOT
 
 FOLDER = ROOT / "var" / "soak"
+NAMES = ("trials", "large", "downloads")
 # Variables of a run: `make soak SOAK_SECONDS=600`.
 SECONDS = float(os.environ.get("SOAK_SECONDS") or "inf")
 SEED = int(os.environ.get("SOAK_SEED") or 0)
@@ -59,18 +62,15 @@ class Ledger:
         self.name, self.count, self.test, self._columns = name, len(ONLY) or count, test, tuple(columns)
         self.path = Path(os.devnull) if ONLY else FOLDER / f"{name}.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        plan, self.lines = self._read()
+        if not ONLY:
+            _forget_a_whole_soak(FOLDER)
+        plan, self.lines = _read(self.path)
         self.seed = plan.get("seed", 0)
-        if len(self.lines) >= count or plan.get("count") != count or SEED not in {0, self.seed}:
+        if plan.get("count") != count or SEED not in {0, self.seed}:
             self.seed, self.lines = SEED or secrets.randbits(32), []
+        self._known_before = len(self.lines)
         written = [json.dumps(line) for line in ({"seed": self.seed, "count": count}, *self.lines)]
         self.path.write_text("\n".join((*written, "")))
-
-    def _read(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        # A run that was killed may have left half a line.
-        plan, *done = [json.loads(line) for line in lines if line.endswith("\n")] or [{}]
-        return plan, done
 
     def batches[T: Numbered](self, planned: Iterable[T], size: int, *, room: int) -> Iterator[list[T]]:
         """Yield what is still to be tried until SOAK_SECONDS are over; each needs ``room`` GiB of disk."""
@@ -92,7 +92,8 @@ class Ledger:
 
     def conclude(self) -> None:
         """Put the table on the report; fail for a violation in any part of the run, skip while a part is missing."""
-        TABLES.append(f"{self.name}, seed {self.seed}: {len(self.lines)} of {self.count}\n{self.table()}")
+        done = f"{len(self.lines)} of {self.count}, {len(self.lines) - self._known_before} of them in this run"
+        TABLES.append(f"{self.name}, seed {self.seed}: {done}\n{self.table()}")
         wrong = complaints(self.lines, self.test, self.seed)
         assert not wrong, f"{wrong}\nall of them anew: rm {self.path}"
         if len(self.lines) < self.count:
@@ -113,3 +114,20 @@ class Ledger:
             for name, row in (*sorted(rows.items()), ("total", total))
         ]
         return "\n".join([" " * wide + "".join(f"  {column}" for column in columns), *body])
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    # A run that was killed may have left half a line.
+    plan, *done = [json.loads(line) for line in lines if line.endswith("\n")] or [{}]
+    return plan, done
+
+
+@cache
+def _forget_a_whole_soak(folder: Path) -> None:
+    """Remove the records when all of them are whole; asked once in a run, before anything is tried."""
+    paths = [folder / f"{name}.jsonl" for name in NAMES]
+    records = [_read(path) for path in paths]
+    if all(plan and len(lines) >= plan["count"] for plan, lines in records):
+        for path in paths:
+            path.unlink()

@@ -40,18 +40,24 @@ SHARES = {"bucket": 5, "folder": 2, "forwarding": 3}
 LARGEST = 12 * MIB
 # A worker that is killed just after a caller has left takes that caller's upload with it.
 GRACE = 3
+# How long the portal has to clean up behind a batch.
+SETTLING = 20
 COLUMNS = ("absent", "old", "new", "partial")
 
 
 @dataclass
 class Outcome:
-    """What came of a trial: ``status`` is what the caller was told, ``found`` what rests in the store."""
+    """What came of a trial: ``status`` is what the caller was told, ``found`` what rests in the store.
+
+    ``lost_begins`` are uploads of which the store's answer was cut off: the portal never knew them.
+    """
 
     trial: Trial
     began_at: float
     ended_at: float = 0
     status: int | None = None
     found: str = ""
+    lost_begins: int = 0
     complaint: str = ""
 
     def as_line(self) -> dict[str, Any]:
@@ -114,7 +120,7 @@ class Engine:
         for _, some in itertools.groupby(sorted(trials, key=_is_violent), _is_violent):
             with ThreadPoolExecutor(self._clients) as pool:
                 done = list(pool.map(self.try_one, some))
-            eventually(lambda done=done: not any(self.orphans(done).values()), patience=20)  # type: ignore[misc]
+            eventually(lambda done=done: not any(self.orphans(done).values()), patience=SETTLING)  # type: ignore[misc]
             for name, count in self.orphans(done).items():
                 if count:
                     # Nobody knows whose they are: the first says it for all.
@@ -146,6 +152,7 @@ class Engine:
         outcome.ended_at = time.monotonic()
         if ground.proxy is not None:
             ground.proxy.lift(trial.mark)
+        outcome.lost_begins = scene.rule.lost_begins if scene.rule else 0
         self.look(outcome)
         return outcome
 
@@ -179,10 +186,11 @@ class Engine:
         return any(outcome.began_at <= moment <= outcome.ended_at + GRACE for moment in kills)
 
     def orphans(self, outcomes: list[Outcome]) -> dict[str, int]:
-        """Return by ground how many uploads stay unfinished that no killed worker explains."""
+        """Return by ground how many uploads stay unfinished that no killed worker and no lost answer explains."""
         found = {}
         for name, ground in self.grounds.items():
-            explained = sum(self._is_hit(outcome) for outcome in outcomes if outcome.trial.ground == name)
+            here = (outcome for outcome in outcomes if outcome.trial.ground == name)
+            explained = sum(self._is_hit(outcome) + outcome.lost_begins for outcome in here)
             found[name] = max(0, len(self._leftovers(ground)) - explained)
         return found
 

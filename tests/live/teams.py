@@ -90,6 +90,13 @@ class Team:
             timeout=60,
         )
 
+    def send(
+        self, path: str, document: dict[str, Any], *, method: str = "POST", version: str = "2.0"
+    ) -> requests.Response:
+        """Make a call of MLflow's JSON API about whatever the document names."""
+        url = f"{self.portal.tracking_uri}/api/{version}/mlflow/{path}"
+        return requests.request(method, url, json=document, headers={"Authorization": f"Bearer {self.key}"}, timeout=60)
+
 
 def fingerprint(team: Team, store: Path) -> dict[str, Any]:
     """Return all that a team has, as its own reads show it, and the bytes of every artifact of A's workspace."""

@@ -19,8 +19,6 @@ def cutter(grounds: dict[str, Ground]) -> cuts.Cutter:
 def test_200_cut_downloads_are_no_short_files(cutter: cuts.Cutter, request: pytest.FixtureRequest) -> None:
     seed = ledger.SEED or SEED
     outcomes = cutter.run(ledger.chosen(cuts.plan(seed, 200)))
-    for o in outcomes:
-        print(o)
     assert ledger.complaints([outcome.as_line() for outcome in outcomes], request.node.nodeid, seed) == ""
 
 

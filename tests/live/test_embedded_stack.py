@@ -31,7 +31,7 @@ from tests.live.processes import (
 
 pytestmark = pytest.mark.live
 
-LAST_WORDS = "Ctrl-C stops both."
+LAST_WORDS = "Ctrl-C stops all three."
 SCRIPT = """
     import numpy as np
     from sklearn.linear_model import LinearRegression
@@ -176,7 +176,7 @@ def test_taken_port_is_named_with_the_variable_that_moves_it(life: Life, name: s
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_termination_ends_both_and_is_a_success(life: Life) -> None:
+def test_termination_ends_all_and_is_a_success(life: Life) -> None:
     assert (life.stopped_with, life.left_over) == (0, [])
 
 
@@ -187,8 +187,8 @@ def test_second_start_finds_what_the_first_left_and_makes_no_new_account_or_key(
     assert "first steps" in life.found_again
 
 
-def test_end_of_mlflow_ends_the_portal_and_says_so(life: Life) -> None:
-    assert "One of the two ended by itself" in life.second
+def test_end_of_mlflow_ends_the_others_and_says_so(life: Life) -> None:
+    assert "One of the three ended by itself" in life.second
     assert (life.ended_with, life.left_over_again) == (1, [])
 
 

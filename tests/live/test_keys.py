@@ -5,7 +5,6 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -14,7 +13,7 @@ import requests
 from tests.live.client import run_client
 from tests.live.processes import eventually
 from tests.live.stack import Portal
-from tests.live.wire import worker_of
+from tests.live.wire import session_of_each_worker
 
 pytestmark = pytest.mark.live
 
@@ -112,23 +111,9 @@ def test_p0_20_no_key_is_told_where_it_was_looked_for_in_one_request(local: Port
 
 @pytest.fixture
 def pinned(local: Portal) -> Iterator[list[requests.Session]]:
-    """Yield sessions, each with one kept connection, that together lead to every worker."""
-    with ExitStack() as opened:
-        sessions: dict[int, requests.Session] = {}
-        for _ in range(200):
-            if set(sessions) == set(local.workers):
-                break
-            # The session's own socket is out of reach, so a connection of ours is given to it.
-            session = opened.enter_context(requests.Session())
-            reply = session.get(f"{local.url}/live", timeout=60, stream=True)
-            sock = reply.raw._connection.sock
-            worker = worker_of(local, sock)
-            reply.content  # noqa: B018  (gives the connection back to the session)
-            if worker is not None:
-                sessions.setdefault(worker, session)
-        assert set(sessions) == set(local.workers)
-        assert len(sessions) == 2
-        yield list(sessions.values())
+    """Yield a session for each worker."""
+    with session_of_each_worker(local) as sessions:
+        yield sessions
 
 
 def test_p0_20_revocation_holds_on_the_next_call_of_every_worker(local: Portal, pinned: list[requests.Session]) -> None:

@@ -12,7 +12,7 @@ from tests.live.client import run_client
 from tests.live.conftest import Stack
 from tests.live.processes import eventually
 from tests.live.stack import Portal
-from tests.live.wire import MIB, Footprint, footprints, new_folder
+from tests.live.wire import MIB, Footprint, connect, footprints, new_folder, send_head
 
 pytestmark = pytest.mark.live
 
@@ -156,3 +156,31 @@ def test_transfers_that_stand_still_do_not_hold_up_metadata(local: Portal) -> No
             thread.join()
     assert is_still_standing
     assert eventually(lambda: statuses == [200] * 4)
+
+
+@pytest.fixture
+def one_connection(stack: Stack, local: Portal) -> Iterator[Portal]:
+    """A portal whose workers have one connection to the database each."""
+    database, more = local.environment["DATABASE_URL"], {"HOKUSAI_DATABASE_POOL_SIZE": "1"}
+    portal = Portal("portal-one-connection", stack.folder, mlflow=local.mlflow, database=database, twin=local, **more)
+    portal.start()
+    try:
+        portal.wait_until_ready()
+        yield portal
+    finally:
+        portal.end()
+
+
+def test_downloads_that_stand_still_hold_no_connection_to_the_database(one_connection: Portal) -> None:
+    artifact = f"{new_folder()}/large"
+    one_connection.ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/{artifact}", data=bytes(64 * MIB))
+    standing = [connect(one_connection, receive_buffer=4096) for _ in range(6)]
+    try:
+        for connection in standing:
+            send_head(connection, one_connection, "GET", artifact)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        for _ in range(20):
+            one_connection.api("GET", "2.0/mlflow/experiments/search?max_results=1")
+    finally:
+        for connection in standing:
+            connection.close()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.live
 SEED = 20261122
 GIB = 1024 * MIB
 LARGE_WEIGHTS = {
-    "nothing": 4,
+    "nothing, fetched again": 4,
     "client leaves": 3,
     "client sends less": 1,
     "worker is killed": 3,
@@ -24,8 +24,8 @@ LARGE_WEIGHTS = {
     "key is revoked": 1,
 }
 LARGEST = [
-    Trial(20, "bucket", "nothing", 5 * GIB, is_overwrite=True, is_chunked=False, seed=20),
-    Trial(21, "forwarding", "nothing", 5 * GIB, is_overwrite=False, is_chunked=True, seed=21),
+    Trial(20, "bucket", "nothing, fetched again", 5 * GIB, is_overwrite=True, is_chunked=False, seed=20),
+    Trial(21, "forwarding", "nothing, fetched again", 5 * GIB, is_overwrite=False, is_chunked=True, seed=21),
 ]
 
 

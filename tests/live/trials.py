@@ -5,6 +5,7 @@ nothing.
 """
 
 import contextlib
+import hashlib
 import http.client
 import random
 import signal
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import requests
 
 from tests.live.faulty import Rule
 from tests.live.grounds import MIB, Content, Ground
@@ -65,6 +68,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.dice, self.new = random.Random(self.trial.seed), self.trial.new
+        self.rule: Rule | None = None
 
     def send_head(self, announced: int | None = None) -> None:
         target = urlsplit(f"{self.ground.portal.artifacts}/{self.path}")
@@ -120,11 +124,22 @@ class Scene:
 
     def lay(self, rule: Rule) -> None:
         assert self.ground.proxy is not None
+        self.rule = rule
         self.ground.proxy.lay(self.trial.mark, rule)
 
 
 def nothing(scene: Scene) -> int | None:
     return scene.send_all()
+
+
+def is_fetched_again(scene: Scene) -> int | None:
+    """Fetch through the portal what was sent, and tell the upload's status only where it comes back the same."""
+    status, found = scene.send_all(), hashlib.sha256()
+    url = f"{scene.ground.portal.artifacts}/{scene.path}"
+    with requests.get(url, headers=scene.ground.portal.headers(), stream=True, timeout=PATIENCE) as reply:
+        for piece in reply.iter_content(MIB):
+            found.update(piece)
+    return status if found.hexdigest() == scene.new.digest() else None
 
 
 def client_leaves(scene: Scene) -> int | None:
@@ -255,6 +270,7 @@ class Fault:
 
 FAULTS: Mapping[str, Fault] = {
     "nothing": Fault(nothing, must_arrive=True),
+    "nothing, fetched again": Fault(is_fetched_again, must_arrive=True),
     "client leaves": Fault(client_leaves, must_not_arrive=True),
     "client sends less": Fault(client_sends_less, must_not_arrive=True, framing="announced"),
     "client sends more": Fault(client_sends_more, framing="announced"),

@@ -8,12 +8,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import requests
 from botocore.exceptions import ClientError
 
 from tests.live.processes import descendants
@@ -79,6 +80,26 @@ def worker_of(portal: Portal, connection: socket.socket) -> int | None:
         if any(link in {f"socket:[{inode}]" for inode in inodes} for _, link in _open_files(worker)):
             return worker
     return None
+
+
+@contextmanager
+def session_of_each_worker(portal: Portal) -> Iterator[list[requests.Session]]:
+    """Yield sessions, each with one kept connection, that together lead to every worker."""
+    with ExitStack() as opened:
+        sessions: dict[int, requests.Session] = {}
+        for _ in range(200):
+            if set(sessions) == set(portal.workers):
+                break
+            # The session's own socket is out of reach, so a connection of ours is given to it.
+            session = opened.enter_context(requests.Session())
+            reply = session.get(f"{portal.url}/live", timeout=60, stream=True)
+            worker = worker_of(portal, reply.raw._connection.sock)
+            reply.content  # noqa: B018  (gives the connection back to the session)
+            if worker is not None:
+                sessions.setdefault(worker, session)
+        assert set(sessions) == set(portal.workers)
+        assert len(sessions) == 2
+        yield list(sessions.values())
 
 
 def _connections() -> Iterator[tuple[int, int, int, str]]:

@@ -51,6 +51,17 @@ def test_of_chunked_body_on_a_server_that_cannot_end_it_is_refused() -> None:
         RequestBody.of(environ(HTTP_TRANSFER_ENCODING="chunked"))
 
 
+@pytest.mark.parametrize("coding", ["gzip, chunked", "identity, chunked", "gzip"])
+def test_of_a_body_in_another_transfer_coding_is_refused(coding: str) -> None:
+    with pytest.raises(BodyRefusedError):
+        RequestBody.of(environ(HTTP_TRANSFER_ENCODING=coding, **{"wsgi.input_terminated": True}))
+
+
+@pytest.mark.parametrize("coding", ["Chunked", " chunked "])
+def test_of_a_chunked_body_however_it_is_spelled_is_taken(coding: str) -> None:
+    assert RequestBody.of(environ(HTTP_TRANSFER_ENCODING=coding, **{"wsgi.input_terminated": True})).length is None
+
+
 def test_chunked_upload_is_read_whole() -> None:
     assert b"".join(RequestBody(io.BytesIO(b"hello world"), None)) == b"hello world"
 

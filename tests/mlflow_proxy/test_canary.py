@@ -9,6 +9,7 @@ import pytest
 
 from apikeys.keys import parse
 from tests.mlflow_proxy.portal import Portal, eventually
+from tests.mlflow_proxy.samples import scrape
 from tests.mlflow_proxy.stub import Stub, ok
 from tests.mlflow_proxy.wire import CREATE, FILES, SEARCH, M, call, head, send_raw
 
@@ -104,6 +105,12 @@ def test_canary_key_is_not_in_the_database(planted: str, served: Portal, upstrea
     files = served.home.folder.glob("portal.sqlite3*")
     content = b"".join(path.read_bytes() for path in files).lower()
     assert [name for name, text in secrets_of(planted).items() if text.lower().encode() in content] == []
+
+
+def test_canary_key_is_in_no_metric(planted: str, served: Portal, upstream: Stub) -> None:
+    text = scrape(served).lower()
+    assert [name for name, secret in secrets_of(planted).items() if secret.lower() in text] == []
+    assert parse(planted).public_id.lower() not in text
 
 
 def test_canary_key_is_in_the_log_by_its_public_id(planted: str, served: Portal, upstream: Stub) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -147,6 +148,52 @@ def test_refusal_of_the_rest_api_is_counted_and_logged_once(two: Portal) -> None
         call(two, "POST", "/api/v1/keys/validate", who=None, headers=headers, body=b'{"service_id": "batch"}')
     assert [event["event"] for event in two.events(start) if event.get("reason")] == ["request_refused"]
     assert value(scrape(two), "hokusai_requests_total", traffic="rest", status="403", service="platform") >= 1
+
+
+def used(portal: Portal, column: str, **kind: object) -> int:
+    """Return the sum of a column of usage over the rows of a kind, as the portal's database has it."""
+    where = " AND ".join(f"{name} = ?" for name in kind) or "1"
+    with contextlib.closing(sqlite3.connect(portal.home.folder / "portal.sqlite3")) as database:
+        query = f"SELECT COALESCE(SUM({column}), 0) FROM apikeys_usage WHERE {where}"
+        return int(database.execute(query, list(kind.values())).fetchone()[0])
+
+
+@pytest.fixture
+def user(two: Portal) -> str:
+    """Return the public id of a key that nobody else uses, held by "user"."""
+    return two.home.issue("user", "--preset", "operator")[:20]
+
+
+def test_usage_of_both_workers_adds_up(two: Portal, user: str) -> None:
+    for _ in range(40):
+        call(two, "GET", SEARCH, who="user")
+    kind = {"key_id": user, "service_id": "platform", "traffic": "metadata", "status_class": 2}
+    eventually(lambda: used(two, "calls", **kind) == 40, lambda: f"{used(two, 'calls', **kind)} of 40")
+
+
+def test_usage_tells_the_bytes_of_a_transfer(two: Portal, upstream: Stub, user: str) -> None:
+    call(two, "PUT", UPLOAD, who="user", body=bytes(1234))
+    upstream.reply(chunked_ok(bytes(4321)))
+    call(two, "GET", UPLOAD, who="user")
+    eventually(lambda: used(two, "calls", key_id=user, traffic="transfer") == 2)
+    # The answer to the upload is two bytes of JSON.
+    assert (used(two, "bytes_in", key_id=user), used(two, "bytes_out", key_id=user)) == (1234, 4321 + 2)
+
+
+def test_usage_tells_refusals_of_a_key_and_of_strangers(two: Portal, user: str) -> None:
+    before = used(two, "calls", key_id="", reason="KEY_MISSING")
+    call(two, "GET", f"{M}/nowhere", who="user")
+    call(two, "GET", SEARCH, who=None)
+    eventually(lambda: used(two, "calls", key_id=user, reason="ROUTE_UNKNOWN", status_class=4) == 1)
+    eventually(lambda: used(two, "calls", key_id="", reason="KEY_MISSING") == before + 1)
+
+
+def test_usage_of_a_worker_that_is_told_to_end_is_written(home: Home, upstream: Stub) -> None:
+    public_id = home.issue("leaver", "--preset", "reader")[:20]
+    with running(home, upstream.url, "leaving", HOKUSAI_USAGE_FLUSH_SECONDS="300") as portal:
+        call(portal, "GET", SEARCH, who="leaver")
+        assert used(portal, "calls", key_id=public_id) == 0
+    assert used(portal, "calls", key_id=public_id) == 1
 
 
 def test_page_that_is_not_there_is_counted(two: Portal) -> None:

@@ -35,6 +35,9 @@ def assert_refused_alone(reply: bytes, upstream: Stub, statuses: set[int]) -> No
         ("Transfer-Encoding: identity", "Content-Length: 5"),
         ("Transfer-Encoding: identity",),
         ("Transfer-Encoding: gzip",),
+        ("Transfer-Encoding: gzip, chunked",),
+        ("Transfer-Encoding: identity, chunked",),
+        ("Transfer-Encoding: gzip", "Transfer-Encoding: chunked"),
         ("Transfer-Encoding: x-unheard-of",),
     ],
 )

@@ -1,5 +1,9 @@
 """Metrics: what is counted under which labels, that no caller can add a label, and what a scraper may ask for."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from structlog.testing import capture_logs
 from apikeys.calls import FinishedCall
 from mlflow_proxy import metrics
 from mlflow_proxy.reasons import REASONS
+from tests.mlflow_proxy.portal import ROOT
 from tests.mlflow_proxy.samples import counted
 
 CALL = FinishedCall("platform", "hk_live_x", "transfer", "PUT", 201, "", 10, 20, 0.02, "curl/8")
@@ -61,7 +66,8 @@ def test_refusal_is_counted_by_its_reason() -> None:
 def test_word_that_is_not_listed_is_other(change: dict[str, Any], name: str, label: str) -> None:
     with counted(name, **{label: "other"}):
         metrics.count(CALL._replace(**change))
-    assert str(next(iter(change.values()))) not in metrics.exposition("")[0].decode()
+    (word,) = change.values()
+    assert f'"{word}"' not in metrics.exposition("")[0].decode()
 
 
 def test_upstream_is_timed_whatever_becomes_of_it() -> None:
@@ -116,6 +122,19 @@ def test_exposition_names_only_what_is_listed() -> None:
     assert found <= listed
 
 
+def test_label_that_cannot_be_made_fails_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*labels: str) -> None:
+        raise OSError
+
+    metrics._child.cache_clear()
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(metrics.UPSTREAM_SECONDS, "labels", fail)
+        with metrics.timed_upstream("stream"):
+            pass
+    metrics._child.cache_clear()
+    assert [line["event"] for line in logs] == ["call_not_counted"]
+
+
 @pytest.fixture
 def _unreserved(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A process of which nothing is known yet, and that is forgotten afterwards."""
@@ -127,7 +146,7 @@ def _unreserved(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.usefixtures("_unreserved")
-def test_reserve_takes_the_room_before_it_is_needed(tmp_path: Any) -> None:
+def test_reserve_takes_the_room_before_it_is_needed(tmp_path: Path) -> None:
     metrics.reserve(tmp_path, 7)
     files = {path.name: path.stat() for path in tmp_path.iterdir()}
     assert files.keys() == {"counter_7.db", "histogram_7.db"}
@@ -136,14 +155,14 @@ def test_reserve_takes_the_room_before_it_is_needed(tmp_path: Any) -> None:
 
 
 @pytest.mark.usefixtures("_unreserved")
-def test_reserve_leaves_alone_what_an_earlier_worker_has_counted(tmp_path: Any) -> None:
+def test_reserve_leaves_alone_what_an_earlier_worker_has_counted(tmp_path: Path) -> None:
     (tmp_path / "counter_7.db").write_bytes(b"counted")
     metrics.reserve(tmp_path, 7)
     assert (tmp_path / "counter_7.db").read_bytes() == b"counted"
 
 
 @pytest.mark.usefixtures("_unreserved")
-def test_reserve_without_room_counts_nothing_and_says_so(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reserve_without_room_counts_nothing_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "counter_7.draft").mkdir()
     with capture_logs() as logs:
         metrics.reserve(tmp_path, 7)
@@ -151,3 +170,40 @@ def test_reserve_without_room_counts_nothing_and_says_so(tmp_path: Any, monkeypa
     with counted("hokusai_requests_total", by=0), counted("hokusai_request_seconds_count", by=0):
         metrics.count(CALL)
     assert [line["event"] for line in logs] == ["metrics_disabled"]
+
+
+ON_A_FULL_DISK = """
+import os, sys
+from pathlib import Path
+folder, is_full_before = Path(sys.argv[1]), sys.argv[2] == "before"
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+from apikeys.calls import FinishedCall
+from mlflow_proxy import metrics
+def fill():
+    try:
+        with (folder / "full").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        pass
+if is_full_before:
+    fill()
+metrics.reserve(folder, os.getpid())
+fill()
+for status in range(100, 600):
+    metrics.count(FinishedCall("platform", "", "transfer", "PUT", status, "STORE_FULL", 1, 1, 0.1, ""))
+text, _ = metrics.exposition("")
+print(text.count(b"hokusai_requests_total{"))
+"""
+
+
+@pytest.mark.parametrize(("full", "lines"), [("after", 500), ("before", 0)])
+def test_full_disk_ends_no_worker(tmp_path: Path, full: str, lines: int) -> None:
+    unshare = shutil.which("unshare")
+    script = 'mount -t tmpfs -o size=4m none "$1" && shift && exec "$@"'
+    command = [unshare or "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", str(tmp_path)]
+    if unshare is None or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine mounts no file system of 4 MiB for a test (unshare --user --mount)")
+    run = [*command, sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path), full]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, [str(lines)]), done.stderr

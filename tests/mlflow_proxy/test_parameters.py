@@ -31,6 +31,7 @@ RUN = row("GET", "api/2.0/mlflow/runs/get")
 EXPERIMENT = row("POST", "api/2.0/mlflow/experiments/create")
 VERSION = row("POST", "api/2.0/mlflow/model-versions/create")
 TRACE_TAG = row("PATCH", "api/2.0/mlflow/traces/tr-1/tags")
+TRACE_END = row("PATCH", "api/2.0/mlflow/traces/tr-1")
 TRACE_START = row("POST", "api/3.0/mlflow/traces")
 BATCH = row("POST", "api/2.0/mlflow/runs/log-batch")
 WORKSPACE = row("PATCH", "api/3.0/mlflow/workspaces/team-a")
@@ -411,6 +412,27 @@ def test_document_location_in_another_workspace_is_refused(document: dict[str, s
 
 def test_document_location_in_the_own_workspace_passes() -> None:
     parameters.check_document({"artifact_location": "mlflow-artifacts:/workspaces/team-a/1"}, EXPERIMENT, "team-a")
+
+
+def test_trace_location_that_names_no_workspace_is_refused_in_one() -> None:
+    # From the store's root it is a place of the default workspace, and MLflow would read a trace there.
+    document = {"tags": [{"key": "mlflow.artifactLocation", "value": "mlflow-artifacts:/1/traces/tr-1/artifacts"}]}
+    error = refusal(parameters.check_document, document, TRACE_END, "team-a")
+    assert (error.status, error.reason) == (400, "LOCATION_REFUSED")
+
+
+@pytest.mark.parametrize(
+    ("workspace", "place"),
+    [(None, "1"), ("default", "1"), ("default", "workspaces/default/1"), ("team-a", "workspaces/team-a/1")],
+)
+def test_trace_location_in_the_own_workspace_passes(workspace: str | None, place: str) -> None:
+    value = f"mlflow-artifacts:/{place}/traces/tr-1/artifacts"
+    parameters.check_document({"key": "mlflow.artifactLocation", "value": value}, TRACE_TAG, workspace)
+
+
+def test_trace_location_may_be_deleted_in_a_workspace() -> None:
+    route = row("DELETE", "api/3.0/mlflow/traces/tr-1/tags")
+    parameters.check_document({"key": "mlflow.artifactLocation"}, route, "team-a")
 
 
 def test_document_location_at_the_root_is_refused() -> None:

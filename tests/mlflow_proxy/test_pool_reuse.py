@@ -67,6 +67,15 @@ def test_pool_reuse_clean_connection_serves_the_next_caller(served: Portal, upst
     assert [seen.connection for seen in upstream.seen] == [1] * 5
 
 
+def test_pool_reuse_connection_behind_a_500_is_discarded(served: Portal, upstream: Stub) -> None:
+    # MLflow under uvicorn answers so, promises to keep the connection, and closes it a moment later.
+    answers = iter([ok(b"Internal Server Error", status="500 Internal Server Error"), ok(b"mine")])
+    upstream.script = lambda _: Answer([next(answers)])
+    assert call(served, "PUT", f"{FILES}/0/run/artifacts/a", body=b"x").status == 500
+    assert call(served, "PUT", f"{FILES}/0/run/artifacts/b", body=b"x").status == 200
+    assert [seen.connection for seen in upstream.seen] == [1, 2]
+
+
 def test_pool_reuse_connection_of_an_aborted_download_is_discarded(served: Portal, upstream: Stub) -> None:
     answers = iter([ok(bytes(100_000))[:-1], ok(b"mine")])
     endings = iter(["hang", "keep"])

@@ -25,9 +25,16 @@ def content(reply: Any) -> bytes:
     return b"".join(reply.streaming_content) if reply.streaming else reply.content
 
 
-def test_relay_success_is_streamed_with_its_status(stub: Stub) -> None:
-    reply = relay(stub, ok(b"{}", status="201 Created"))
-    assert (reply.status_code, reply.streaming, content(reply)) == (201, True, b"{}")
+@pytest.mark.parametrize(("size", "is_streamed"), [(0, False), (upstream.PIECE, False), (upstream.PIECE + 1, True)])
+def test_relay_success_is_streamed_where_it_is_more_than_a_piece(stub: Stub, size: int, is_streamed: bool) -> None:
+    reply = relay(stub, ok(bytes(size), status="201 Created"))
+    assert (reply.status_code, reply.streaming, content(reply)) == (201, is_streamed, bytes(size))
+
+
+def test_relay_small_answer_that_is_cut_is_an_error_and_no_reply(stub: Stub) -> None:
+    stub.reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", then="close")
+    with pytest.raises(UpstreamGarbledError):
+        replies.relay(upstream.send("GET", "/a", {"Host": "mlflow"}), METADATA)
 
 
 def test_relay_answer_without_content_type_gets_none_of_djangos(stub: Stub) -> None:

@@ -168,3 +168,14 @@ def test_otlp_body_keeps_its_encoding_and_parameters(served: Portal, upstream: S
 def test_upload_is_streamed_before_it_is_whole(served: Portal, upstream: Stub) -> None:
     send_raw(served, put(served, "Content-Length: 5000000"), bytes(1_000_000), end="fin")
     assert upstream.wait_for_end().body
+
+
+@pytest.mark.parametrize(
+    ("line", "status"), [("Content-Range: bytes 0-3/10", 400), ("If-None-Match: *", 412), ('If-Match: "a"', 412)]
+)
+def test_upload_that_mlflow_would_store_as_another_is_refused(
+    served: Portal, upstream: Stub, line: str, status: int
+) -> None:
+    request = head(served, f"PUT {FILES}/0/run/artifacts/a HTTP/1.1", "Content-Length: 4", line)
+    assert status_of(send_raw(served, request, b"part")) == status
+    assert upstream.connections == 0

@@ -1,17 +1,28 @@
 """Whatever MLflow does wrong becomes one readable error, or a broken reply once bytes were sent."""
 
 import http.client
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mlflow_proxy import exceptions, replies
-from mlflow_proxy.upstream import MAXIMUM_INTERIM_REPLIES
+from mlflow_proxy.heads import MAXIMUM_INTERIM_REPLIES
 from tests.mlflow_proxy.portal import Portal
-from tests.mlflow_proxy.stub import Answer, Stub, chunked_ok, ok
+from tests.mlflow_proxy.stub import Answer, Ending, Seen, Stub, chunked_ok, ok
 from tests.mlflow_proxy.wire import CREATE, FILES, SEARCH, M, Reply, call, head, send_raw
 
 FILE = f"{FILES}/0/run/artifacts/a.bin"
 JSON = "Content-Type: application/json"
+ENDINGS: list[Ending] = ["close", "reset"]
+CHANGES = [
+    ("POST", CREATE),
+    ("POST", f"{M}/api/2.0/mlflow/runs/log-metric"),
+    ("PATCH", f"{M}/api/2.0/mlflow/registered-models/update"),
+    ("DELETE", f"{M}/api/2.0/mlflow/registered-models/delete"),
+    ("PUT", FILE),
+]
 
 
 def assert_portal_error(reply: Reply, status: int, reason: str) -> None:
@@ -34,6 +45,8 @@ GARBAGE = {
     "junk status": b"HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\n{}",
     "empty": b"",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half a length": b"HTTP/1.1 200 OK\r\nContent-Length: 0",
+    "head without its end": raw("Content-Length: 0").removesuffix(b"\r\n"),
     "status line alone": b"HTTP/1.1 200 OK\r\n",
     "close after the head": raw("Content-Length: 5"),
     "close after a chunked head": raw("Transfer-Encoding: chunked"),
@@ -180,6 +193,51 @@ def test_reset_after_send_post_is_seen_once(served: Portal, upstream: Stub, then
     assert_portal_error(call(served, "POST", CREATE, body=b"{}"), 502, "UPSTREAM_GARBLED")
     assert len(upstream.seen) == 1
     served.wait_for_event(since, event="upstream_failed", ambiguous=True)
+
+
+def sent_twice(served: Portal, upstream: Stub, trials: int) -> list[int]:
+    """Reset as many calls once they are whole, every other on a used connection; return those that came again."""
+    dice, since = random.Random(trials), len(served.log)
+    plan = {number: (dice.randrange(len(ok())), dice.choice(ENDINGS)) for number in range(trials)}
+    times: Counter[int] = Counter()
+
+    def script(seen: Seen) -> Answer:
+        # Thousands would not fit into memory.
+        upstream.seen.clear()
+        if seen.method == "GET":
+            return Answer([ok()])
+        number = int(seen.target.rpartition("=")[2])
+        times[number] += 1
+        cut, then = plan[number]
+        return Answer([ok()[:cut]], then)
+
+    def reset_one(number: int) -> int:
+        if number % 2:
+            call(served, "GET", SEARCH)
+        method, target = dice.choice(CHANGES)
+        try:
+            return call(served, method, f"{target}?trial={number}", body=b"{}").status
+        except http.client.IncompleteRead:
+            return 0
+
+    upstream.script = script
+    with ThreadPoolExecutor(4) as pool:
+        told = Counter(pool.map(reset_one, plan))
+    assert times.keys() == plan.keys()
+    assert told.keys() <= {502, 0}
+    # Where the head came, MLflow has said what became of the call.
+    in_doubt = sum(cut < len(ok(b"")) for cut, _ in plan.values())
+    assert len([event for event in served.events(since) if event.get("ambiguous")]) == in_doubt
+    return [number for number, count in times.items() if count > 1]
+
+
+def test_reset_after_send_50_times_sends_nothing_twice(served: Portal, upstream: Stub) -> None:
+    assert sent_twice(served, upstream, 50) == []
+
+
+@pytest.mark.soak
+def test_reset_after_send_1000_times_sends_nothing_twice(served: Portal, upstream: Stub) -> None:
+    assert sent_twice(served, upstream, 1000) == []
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])

@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_httpserver import HTTPServer
 
-from apikeys.models import ApiKeyQuerySet
 from mlflow_proxy import views
+from mlflow_proxy.bodies import RequestBody
 from tests.mlflow_proxy.wire import SEARCH
 
 PATH = SEARCH.partition("?")[0].removeprefix("/api")
@@ -28,8 +28,23 @@ def test_hot_path_is_one_query_and_no_write(
 ) -> None:
     with django_assert_num_queries(1) as captured:
         reply = portal.get(SEARCH, headers=bearer(reader))
-        assert json.loads(b"".join(reply.streaming_content)) == {"experiments": []}  # type: ignore[attr-defined]
+        assert reply.json() == {"experiments": []}
     assert captured.captured_queries[0]["sql"].startswith("SELECT")
+
+
+def test_database_is_let_go_before_a_body_is_read(
+    mlflow: HTTPServer, portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def read(body: RequestBody, size: int) -> bytes:
+        steps.append("read")
+        return b"{}"
+
+    monkeypatch.setattr(views, "close_old_connections", lambda: steps.append("let go"))
+    monkeypatch.setattr(RequestBody, "_read", read)
+    reply = portal.post(SEARCH.partition("?")[0], b"{}", content_type="application/json", headers=bearer(reader))
+    assert (reply.status_code, steps) == (200, ["let go", "read"])
 
 
 def test_bad_checksum_asks_no_query(portal: Client, db: None) -> None:
@@ -45,13 +60,13 @@ def test_upstream_gets_no_call_before_the_key_is_verified(mlflow: HTTPServer, po
 
 @pytest.mark.parametrize("error", [DatabaseError, OperationalError])
 def test_database_that_is_gone_is_503_and_not_401(
-    portal: Client, reader: Any, bearer: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    portal: Client, reader: Any, bearer: Any, error: type[Exception]
 ) -> None:
-    def gone(self: ApiKeyQuerySet) -> None:
+    def gone(*execution: object) -> None:
         raise error("planted address")
 
-    monkeypatch.setattr(ApiKeyQuerySet, "with_validity", gone)
-    reply = portal.get(SEARCH, headers=bearer(reader))
+    with connection.execute_wrapper(gone):
+        reply = portal.get(SEARCH, headers=bearer(reader))
     assert (reply.status_code, reply.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
     assert reply["Retry-After"] == "2"
     assert b"planted" not in reply.content

@@ -1,13 +1,14 @@
 """P0 28: a key acts in its service's workspaces, whatever header it sends; names carry the case."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from tests.mlflow_proxy.portal import Home, Portal, running
 from tests.mlflow_proxy.refusals import refused
-from tests.mlflow_proxy.stub import Stub
-from tests.mlflow_proxy.wire import FILES, SEARCH, M, call, head, send_raw, status_of
+from tests.mlflow_proxy.stub import Stub, ok
+from tests.mlflow_proxy.wire import FILES, SEARCH, M, Reply, call, head, send_raw, status_of
 
 HEADER = "X-MLFLOW-WORKSPACE"
 SPELLINGS = [HEADER, "x-mlflow-workspace", "X-MLflow-Workspace", "x-MLFLOW-wOrKsPaCe"]
@@ -172,3 +173,74 @@ def test_pinned_service_with_admin_may_look_at_its_own_workspace(spaced: Portal,
 @pytest.mark.usefixtures("_portal")
 def test_workspace_routes_are_404_while_workspaces_are_off(served: Portal, upstream: Stub) -> None:
     refused(served, upstream, "GET", f"{M}/api/3.0/mlflow/workspaces", 404, "ROUTE_UNKNOWN", who="manager")
+
+
+# A metric that names a logged model: MLflow adds it to the model, whoever owns that.
+
+
+MODEL = "m-" + "0" * 32
+METRICS = {
+    "log-metric": '{{"run_id": "r", "key": "k", "value": 1, "timestamp": 1, "{word}": "{model}"}}',
+    "log-batch": '{{"run_id": "r", "metrics": [{{"key": "k", "value": 1}}, {{"key": "k", "{word}": "{model}"}}]}}',
+}
+MISSING = ok(b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no"}', status="404 Not Found")
+
+
+def measured(portal: Portal, verb: str, word: str = "model_id", model: str = "", who: str = "pinned") -> Reply:
+    """Log a metric for a model that no other test names, unless one is given."""
+    body = METRICS[verb].format(word=word, model=model or f"m-{uuid.uuid4().hex}").encode()
+    headers = {"Content-Type": "application/json"}
+    return call(portal, "POST", f"{M}/api/2.0/mlflow/runs/{verb}", who=who, headers=headers, body=body)
+
+
+@pytest.mark.parametrize("word", ["model_id", "modelId"])
+@pytest.mark.parametrize("verb", METRICS)
+@pytest.mark.parametrize(("who", "workspace"), [("pinned", ["team-a"]), ("operator", [])])
+def test_metric_of_another_workspace_s_model_is_404_and_not_sent(
+    spaced: Portal, upstream: Stub, verb: str, word: str, who: str, workspace: list[str]
+) -> None:
+    upstream.reply(MISSING)
+    reply = measured(spaced, verb, word, MODEL, who)
+    assert (reply.status, reply.json["reason"]) == (404, "MODEL_MISSING")
+    assert [seen.target for seen in upstream.seen] == [f"/mlflow/api/2.0/mlflow/logged-models/{MODEL}"]
+    assert workspaces_sent(upstream) == workspace
+
+
+@pytest.mark.parametrize("verb", METRICS)
+def test_metric_of_the_own_workspace_s_model_passes_and_is_asked_about_once(
+    spaced: Portal, upstream: Stub, verb: str
+) -> None:
+    model = f"m-{uuid.uuid4().hex}"
+    assert [measured(spaced, verb, model=model).status for _ in range(2)] == [200, 200]
+    assert [seen.method for seen in upstream.seen] == ["GET", "POST", "POST"]
+
+
+def test_model_known_in_one_workspace_is_asked_about_in_another(spaced: Portal, upstream: Stub) -> None:
+    model = f"m-{uuid.uuid4().hex}"
+    measured(spaced, "log-metric", model=model, who="pinned")
+    measured(spaced, "log-metric", model=model, who="operator")
+    assert [seen.method for seen in upstream.seen] == ["GET", "POST", "GET", "POST"]
+
+
+@pytest.mark.parametrize("answer", [ok(b"{}", status="500 No"), ok(b"{}", status="503 No")])
+def test_metric_is_not_called_foreign_where_mlflow_fails(spaced: Portal, upstream: Stub, answer: bytes) -> None:
+    upstream.reply(answer)
+    assert measured(spaced, "log-metric").status == 502
+    assert len(upstream.seen) == 1
+
+
+@pytest.mark.parametrize("model", ["../experiments/get", "m-1?x", "m 1", "a" * 65])
+def test_metric_of_a_model_that_is_no_id_is_400(spaced: Portal, upstream: Stub, model: str) -> None:
+    assert measured(spaced, "log-metric", model=model).status == 400
+    assert upstream.connections == 0
+
+
+def test_metric_without_a_model_asks_nothing(spaced: Portal, upstream: Stub) -> None:
+    body = b'{"run_id": "r", "key": "k", "value": 1, "timestamp": 1, "model_id": ""}'
+    assert call(spaced, "POST", f"{M}/api/2.0/mlflow/runs/log-metric", who="pinned", body=body).status == 200
+    assert [seen.method for seen in upstream.seen] == ["POST"]
+
+
+def test_metric_of_a_model_asks_nothing_while_workspaces_are_off(served: Portal, upstream: Stub) -> None:
+    assert measured(served, "log-metric", who="operator").status == 200
+    assert [seen.method for seen in upstream.seen] == ["POST"]

@@ -16,7 +16,7 @@ class Command(KeyCommand):
         self.add_output_arguments(parser, quiet="print the public ids alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = ApiKey.objects.with_validity() if options["with_ended"] else ApiKey.objects.with_validity().usable()
+        rows = ApiKey.objects.with_status() if options["with_ended"] else ApiKey.objects.with_status().usable()
         if options["service"]:
             rows = rows.filter(service=find_service(options["service"]))
         if options["as_json"]:
@@ -35,9 +35,6 @@ class Command(KeyCommand):
 
 
 def state(row: ApiKey) -> str:
-    """Return one word for the row's condition; needs the annotation of ``with_validity``."""
-    if row.is_revoked:
-        return "revoked"
-    if row.is_expired:  # type: ignore[attr-defined]
-        return "expired"
-    return "disabled" if row.service.is_disabled else "active"
+    """Return the word for the row's condition; needs the annotation of ``with_status``."""
+    word: str = row.status  # type: ignore[attr-defined]
+    return word

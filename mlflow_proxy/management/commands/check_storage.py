@@ -1,14 +1,13 @@
 """Say whether the artifact store does what transfers need, step by step, and what to do where it does not."""
 
 import json
-import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from mlflow_proxy import conf
-from mlflow_proxy.artifacts import stores
-from mlflow_proxy.exceptions import ProxyError, StoreRefusedError, StoreUnavailableError
+from mlflow_proxy.health import store
+from mlflow_proxy.health.answers import Probe
 
 
 class Command(BaseCommand):
@@ -26,26 +25,18 @@ class Command(BaseCommand):
             )
         self.is_quiet = options["as_json"]
         self.say(f"Artifact store {conf.artifact_destination()}, mode {'direct' if conf.is_direct() else 'proxy'}")
-        steps, fault = self.walk()
+        steps = []
+        for probe in store.walk_steps():
+            steps.append(probe)
+            self.say(f"{'✓' if probe.passed else '✗'} {word_of(probe):<10} {probe.latency_ms:>8.1f} ms")
+        last = steps[-1]
         if options["as_json"]:
-            document = {"destination": conf.artifact_destination(), "passed": fault is None, "steps": steps}
-            self.stdout.write(json.dumps(document | described(fault), indent=2))
-        if fault is not None:
-            raise CommandError(f"{fault.reason}: {described(fault)['hint'] or fault}")
+            told = [{"step": word_of(probe), "latency_ms": probe.latency_ms} for probe in steps if probe.passed]
+            document = {"destination": conf.artifact_destination(), "passed": last.passed, "steps": told}
+            self.stdout.write(json.dumps(document | {"reason": last.reason, "hint": last.hint}, indent=2))
+        if not last.passed:
+            raise CommandError(f"{last.reason}: {last.hint}")
         self.say("All good: what transfers do works.")
-
-    def walk(self) -> tuple[list[dict[str, Any]], ProxyError | None]:
-        steps: list[dict[str, Any]] = []
-        began_at = time.perf_counter()
-        try:
-            for word in stores.current().probe():
-                took = round((time.perf_counter() - began_at) * 1000, 1)
-                steps.append({"step": word, "latency_ms": took})
-                self.say(f"✓ {word:<10} {took:>8.1f} ms")
-                began_at = time.perf_counter()
-        except ProxyError as error:
-            return steps, error
-        return steps, None
 
     def say(self, line: str) -> None:
         if not self.is_quiet:
@@ -53,6 +44,6 @@ class Command(BaseCommand):
             self.stdout.flush()
 
 
-def described(fault: ProxyError | None) -> dict[str, str]:
-    hint = fault.hint if isinstance(fault, StoreRefusedError | StoreUnavailableError) else ""
-    return {"reason": fault.reason if fault else "", "hint": hint}
+def word_of(probe: Probe) -> str:
+    """Return the step's own word, such as ``write``."""
+    return next(word for word, name in store.NAMES.items() if name == probe.name)

@@ -1,16 +1,13 @@
 """Pin a service to MLflow workspaces, creating those that are missing; the rules are those of apikeys.actions."""
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from apikeys import actions
+from apikeys import actions, rules
 from apikeys.management.base import KeyCommand, actor, find_service
-from mlflow_proxy import conf, upstream
-from mlflow_proxy.exceptions import ProxyError
-
-LIMIT = 64 * 1024
+from mlflow_proxy import conf
+from mlflow_proxy.administration import WorkspaceNotCreatedError, ensure_workspace
 
 
 class Command(KeyCommand):
@@ -24,26 +21,13 @@ class Command(KeyCommand):
         service, names = find_service(options["service_id"]), options["workspace"]
         if names and not conf.has_workspaces():
             raise CommandError("HOKUSAI_WORKSPACES is false: this MLflow runs without workspaces.")
-        actions.refuse_bad_workspaces(names)
+        rules.refuse_bad_workspaces(names)
         # Pinned only to what exists: otherwise every call of the service would fail.
-        for name in names:
-            self.stdout.write(f"workspace {name}: {ensure_workspace(name)}")
+        try:
+            for name in names:
+                self.stdout.write(f"workspace {name}: {ensure_workspace(name)}")
+        except WorkspaceNotCreatedError as error:
+            raise CommandError(str(error)) from None
         actions.pin_service(service=service, workspaces=names, actor=actor())
         where = ", ".join(names) or "MLflow's default workspace"
         self.stdout.write(f"Service {service} acts in {where} from its next request on.")
-
-
-def ensure_workspace(name: str) -> str:
-    """Create a workspace in MLflow unless it is there; raises CommandError with MLflow's own complaint."""
-    target = f"{conf.static_prefix()}/api/3.0/mlflow/workspaces"
-    headers = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Content-Type": "application/json"}
-    try:
-        response = upstream.send("POST", target, headers, body=json.dumps({"name": name}).encode())
-        status, raw = response.status, upstream.read(response, LIMIT)
-    except ProxyError as error:
-        raise CommandError(str(error)) from None
-    if status < 300:
-        return "created"
-    if b"RESOURCE_ALREADY_EXISTS" in raw:
-        return "there already"
-    raise CommandError(f"MLflow refused the workspace {name}: {raw[:300].decode(errors='replace')}")

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from apikeys.management.output import as_table
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import stores
+from mlflow_proxy.artifacts.sweeps import sweep
 from mlflow_proxy.exceptions import ProxyError
 
 
@@ -43,11 +44,3 @@ class Command(BaseCommand):
             self.stdout.write(as_table(("BEGAN", "PATH"), [(one.began_at, one.path) for one in swept]))
         verb = "would be removed" if options["dry_run"] else "removed"
         self.stdout.write(f"{len(swept)} unfinished upload{'' if len(swept) == 1 else 's'} {verb}.")
-
-
-def sweep(older_than: datetime.timedelta, *, is_dry: bool = False) -> list[stores.Leftover]:
-    """Remove the leftovers of uploads that began longer ago than ``older_than``, and return them."""
-    found = list(stores.current().leftovers(older_than))
-    for leftover in found if not is_dry else ():
-        leftover.remove()
-    return found

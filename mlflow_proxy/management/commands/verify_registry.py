@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from django.core.management.base import BaseCommand, CommandError
 
 from mlflow_proxy import conf
+from mlflow_proxy.management.addresses import split_url
 
 SCRIPT = Path(__file__).parent.parent / "registration.py"
 MARKS = {"passed": "✓", "failed": "✗", "left": "–"}
@@ -54,15 +54,6 @@ class Command(BaseCommand):
         if step["hint"]:
             self.stdout.write(f"  {'':<20} → {step['hint']}")
         self.stdout.flush()
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """Return (portal, tracking URI) for either of the two."""
-    parts = urlsplit(url.rstrip("/"))
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise CommandError(f"--url must look like https://registry.example.org, not {url!r}")
-    portal = f"{parts.scheme}://{parts.netloc}"
-    return portal, f"{portal}{parts.path or '/api/mlflow'}"
 
 
 def walk(portal: str, tracking_uri: str) -> Iterator[Step]:

@@ -62,7 +62,7 @@ def test_validate_service_that_is_no_id_is_a_mismatch(portal, reader, service_id
 
 
 @pytest.mark.parametrize(
-    "reason", ["KEY_UNKNOWN", "KEY_SECRET_WRONG", "KEY_REVOKED", "KEY_EXPIRED", "SERVICE_DISABLED"]
+    "reason", ["KEY_UNKNOWN", "KEY_SECRET_WRONG", "KEY_REVOKED", "KEY_EXPIRED", "KEY_DISABLED", "SERVICE_DISABLED"]
 )
 def test_refusal_indistinguishable_in_validation(portal, refused, reason):
     response = ask(portal, {"api_key": refused[reason].secret.text})

@@ -128,7 +128,11 @@ def test_list_keys_leaves_out_what_has_ended(refused):
 
 
 @pytest.mark.parametrize(
-    ("reason", "state"), [("KEY_REVOKED", "revoked"), ("KEY_EXPIRED", "expired"), ("SERVICE_DISABLED", "disabled")]
+    ("reason", "state"),
+    [
+        *(("KEY_REVOKED", "revoked"), ("KEY_EXPIRED", "expired")),
+        *(("KEY_DISABLED", "disabled"), ("SERVICE_DISABLED", "disabled")),
+    ],
 )
 def test_list_keys_all_names_the_state(refused, reason, state):
     states = {row["key_id"]: row["state"] for row in json.loads(run("list_keys", "--all", "--json"))}

@@ -201,6 +201,18 @@ def test_multipart_upload_with_unreadable_parts_is_refused(ask: Any, writer: Any
     assert bucket.keys() == []
 
 
+@pytest.mark.parametrize("numbers", [[1], [2], [1, 1], [1, 3], [1, 2, 2], [1, 2, 3], [0, 1], [True, 2], [1, 2.0]])
+@pytest.mark.usefixtures("given")
+def test_multipart_upload_of_other_parts_than_were_begun_is_no_artifact(
+    ask: Any, writer: Any, bucket: Bucket, numbers: list[Any]
+) -> None:
+    begun = ask(writer, "create", num_parts=2).json()
+    tags = {part["part_number"]: part["etag"] for part in put_parts(begun)}
+    parts = [{"part_number": number, "etag": tags.get(number, tags[1])} for number in numbers]
+    assert reason_of(ask(writer, "complete", upload_id=begun["upload_id"], parts=parts)) == (400, "BODY_REFUSED")
+    assert bucket.keys() == []
+
+
 @pytest.mark.usefixtures("given")
 def test_multipart_upload_with_wrong_tags_is_the_callers_mistake(ask: Any, writer: Any, bucket: Bucket) -> None:
     begun = ask(writer, "create").json()

@@ -95,6 +95,13 @@ def test_upload_of_a_part_of_a_file_is_refused(ask: Any, store: Any) -> None:
     assert (reason_of(reply), store()) == ((400, "BODY_REFUSED"), [])
 
 
+@pytest.mark.parametrize("header", ["If_Match", "If_None_Match", "If_Unmodified_Since"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_write_under_a_condition_that_is_not_kept_is_refused(ask: Any, saved: str, method: str, header: str) -> None:
+    assert reason_of(ask(method, saved, **{header: "*"})) == (412, "PRECONDITION_FAILED")
+    assert body_of(ask("GET", saved)) == CONTENT
+
+
 def test_upload_that_ends_early_is_refused_and_nowhere(ask: Any, store: Any) -> None:
     reply = ask("PUT", f"{FOLDER}/a.bin", b"short", Content_Length="10")
     assert (reason_of(reply), store()) == ((400, "UPLOAD_TRUNCATED"), [])
@@ -167,6 +174,15 @@ def test_range_outside_is_416(ask: Any, saved: str) -> None:
 def test_known_version_is_304_without_bytes(ask: Any, saved: str) -> None:
     reply = ask("GET", saved, If_None_Match=ask("HEAD", saved)["ETag"])
     assert (reply.status_code, body_of(reply)) == (304, b"")
+
+
+@pytest.mark.parametrize("wish", ["*", "{etag}", '"other", {etag}'])
+def test_known_version_is_told_by_its_own_tag(ask: Any, saved: str, wish: str) -> None:
+    whole = ask("GET", saved)
+    reply = ask("GET", saved, If_None_Match=wish.format(etag=whole["ETag"]))
+    # A date of now would be taken for that of the copy which the caller has.
+    assert reply["ETag"] == whole["ETag"]
+    assert reply.get("Last-Modified", whole["Last-Modified"]) == whole["Last-Modified"]
 
 
 def test_resumed_range_of_a_changed_artifact_is_the_new_whole(ask: Any, saved: str) -> None:

@@ -145,9 +145,9 @@ def test_read_is_no_change(mlflow: Stub, editor: Browser, log_output: Any) -> No
 
 @pytest.mark.parametrize(("who", "word"), [("viewer", "READ"), ("editor", "MANAGE")])
 def test_interface_is_told_what_the_account_may_do(
-    request: pytest.FixtureRequest, mlflow: Stub, who: str, word: str
+    mlflow: Stub, viewer: Browser, editor: Browser, who: str, word: str
 ) -> None:
-    browser: Browser = request.getfixturevalue(who)
+    browser = {"viewer": viewer, "editor": editor}[who]
     told = browser.fetch("GET", "/mlflow/ajax-api/3.0/mlflow/users/current/permissions").json()
     assert {row["permission"] for row in told["permissions"]} == {word}
     assert {row["workspace"] for row in told["permissions"]} == {"default"}

@@ -1,0 +1,87 @@
+"""The lookup of the hot path: the same row that the ORM gives, in one query, and nothing kept between calls."""
+
+import datetime
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apikeys import actions, lookups
+from apikeys.models import ApiKey, Service
+
+pytestmark = pytest.mark.django_db
+
+
+def facts(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.fixture
+def full(reader):
+    """A key in whose row, and whose service's, no column is empty."""
+    now = timezone.now()
+    ApiKey.objects.filter(pk=reader.row.pk).update(
+        allowed_ips=["192.0.2.0/24"],
+        rate_limit_per_hour=77,
+        revoked_at=now,
+        revoked_reason="lost",
+        disabled_at=now,
+        disabled_reason="paused",
+        note="on the build server",
+        idempotency_digest="0" * 64,
+        last_used_at=now,
+        last_used_ip="192.0.2.1",
+        last_used_agent="curl",
+        predecessor=reader.row,
+    )
+    Service.objects.filter(pk=reader.row.service_id).update(
+        workspaces=["a", "b"], presigned_urls=True, disabled_at=now, disabled_reason="paused"
+    )
+    return reader.row.public_id
+
+
+def test_lookup_finds_what_the_orm_finds(full):
+    found, expected = lookups.find(full), ApiKey.objects.with_validity().get(public_id=full)
+    assert facts(found) == facts(expected)
+    assert facts(found.service) == facts(expected.service)
+    assert {type(value) for value in facts(found).values()} == {type(value) for value in facts(expected).values()}
+
+
+def test_lookup_leaves_no_column_empty_that_the_orm_fills(full):
+    assert [name for name, value in facts(lookups.find(full)).items() if value in (None, "", [])] == []
+
+
+@pytest.mark.parametrize(("ends_in", "is_expired"), [(-1, True), (60, False)])
+def test_lookup_tells_expiry_by_the_clock_of_the_database(reader, ends_in, is_expired):
+    moment = timezone.now()
+    begin, end = moment - datetime.timedelta(hours=1), moment + datetime.timedelta(seconds=ends_in)
+    ApiKey.objects.filter(pk=reader.row.pk).update(created_at=begin, expires_at=end)
+    assert bool(lookups.find(reader.row.public_id).is_expired) is is_expired
+
+
+def test_lookup_of_an_id_that_nobody_has_is_none():
+    assert lookups.find("hk_live_000000000000") is None
+
+
+def test_lookup_is_one_query_with_its_service(reader, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert lookups.find(reader.row.public_id).service.service_id == reader.row.service.service_id
+
+
+def test_lookup_sees_a_revocation_at_once(reader, actor):
+    assert not lookups.find(reader.row.public_id).is_revoked
+    actions.revoke_key(key=reader.row, reason="lost", actor=actor)
+    assert lookups.find(reader.row.public_id).is_revoked
+
+
+def test_lookup_hands_the_id_over_as_a_parameter(reader):
+    seen = []
+
+    def note(run, sql, params, *rest):
+        seen.append((sql, params))
+        return run(sql, params, *rest)
+
+    with connection.execute_wrapper(note):
+        lookups.find("' OR ''='")
+    ((sql, params),) = seen
+    assert ("' OR" in sql, params) == (False, ["' OR ''='"])
