@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 
 from mlflow_proxy.ui import doors
 from tests.mlflow_proxy.stub import Stub
@@ -178,3 +180,16 @@ def test_management_of_accounts_is_unknown(mlflow: Stub, editor: Browser) -> Non
 def test_door_of_the_api_is_open_to_keys_alone() -> None:
     assert doors.open_api.csrf_exempt
     assert doors.open_ui.csrf_exempt
+
+
+def test_database_that_is_gone_is_503_and_no_ended_session(
+    mlflow: Stub, viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: Any) -> None:
+        raise OperationalError("planted address")
+
+    monkeypatch.setattr(SessionStore, "load", gone)
+    reply = viewer.fetch("GET", f"/mlflow/{EXPERIMENTS}")
+    assert (reply.status_code, reply.json()["reason"]) == (503, "DATABASE_UNAVAILABLE")
+    assert b"planted" not in reply.content
+    assert mlflow.connections == 0
