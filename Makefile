@@ -33,7 +33,7 @@ format: .venv/.installed-dev ## Format the code
 bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
-soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (an hour; CONTRIBUTING)
+soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (half an hour; CONTRIBUTING)
 	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)
 
 matrix: .venv/.installed-dev ## Walk every preset over every route

@@ -12,6 +12,7 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
+@lru_cache(maxsize=512)
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         # The zone of a link-local address is text of any kind and length (RFC 4007 §11).

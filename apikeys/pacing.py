@@ -7,11 +7,12 @@ never depend on it.
 import threading
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 import structlog
-from limits import RateLimitItem, parse
+from limits import RateLimitItem
+from limits import parse as parse_anew
 from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 REDIS_SECONDS = 0.1
 REDIS_REST_SECONDS = 5.0
 FORGET_FROM = 10_000
+# The library reads the words of a rate each time, and a call asks for three of the few that there are.
+parse = lru_cache(maxsize=1024)(parse_anew)
 
 
 @dataclass(frozen=True, slots=True)

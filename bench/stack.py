@@ -83,7 +83,7 @@ def running(folder: Path) -> Iterator[Stack]:
         mlflow = _mlflow("mlflow", folder, database, store)
         _start(mlflow, ending)
         # One key makes all calls: the 12 at once that a worker gives it by default would be what is measured.
-        more = {"HOKUSAI_KEY_CONCURRENCY": "16"}
+        more = {"HOKUSAI_KEY_CONCURRENCY": "16", "HOKUSAI_USAGE_FLUSH_SECONDS": "5"}
         proxy = Portal("portal-proxy", folder, mlflow=mlflow, database=database.create("portal"), **more)
         _start(proxy, ending)
         more |= store.environment() | {"HOKUSAI_ARTIFACT_DESTINATION": mlflow.destination}

@@ -8,7 +8,7 @@ from hokusai_portal import env, log_config
 
 wsgi_app = "hokusai_portal.wsgi:application"
 bind = f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"
-worker_class = "hokusai_portal.workers.PortalWorker"
+worker_class = "hokusai_portal.gunicorn_worker.PortalWorker"
 workers = env.WEB_WORKERS
 threads = env.WEB_THREADS
 # Longer than a load balancer's own idle time, so that it never sends into a closing connection.

@@ -12,6 +12,8 @@ handler404 = "hokusai_portal.views.not_found"
 handler500 = "hokusai_portal.views.server_error"
 
 urlpatterns = [
+    # First, because almost all calls go there; it matches none of the others.
+    path("", include("mlflow_proxy.urls")),
     path("", views.home, name="home"),
     path("health", views.health, name="health"),
     path("live", views.live, name="live"),
@@ -23,5 +25,4 @@ urlpatterns = [
     path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),
-    path("", include("mlflow_proxy.urls")),
 ]

@@ -4,16 +4,14 @@ MLflow adds a metric that names a logged model to that model, whoever owns it (3
 _log_model_metrics): without this, one team could write results onto another's model.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlflow_proxy import conf, lookups
+from mlflow_proxy import conf, headers, lookups
 from mlflow_proxy.exceptions import BodyRefusedError, ModelMissingError, UpstreamGarbledError
 from mlflow_proxy.routes import Route
 from mlflow_proxy.workspaces import DEFAULT
 
-MODEL_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 MAXIMUM_REMEMBERED = 10_000
 # A model never moves to another workspace, so a good answer holds; asked once by each worker.
 _owned: dict[tuple[str, str], None] = {}
@@ -36,7 +34,7 @@ def _models_of(document: Mapping[str, Any]) -> Iterator[str]:
     for metric in (document, *(metrics if isinstance(metrics, list) else ())):
         named = [metric.get(word) for word in ("model_id", "modelId")] if isinstance(metric, Mapping) else []
         for model_id in filter(None, named):
-            if not isinstance(model_id, str) or MODEL_ID.fullmatch(model_id) is None:
+            if not isinstance(model_id, str) or headers.ONE_ID.fullmatch(model_id) is None:
                 raise BodyRefusedError("A metric's model_id is not one id.")
             yield model_id
 

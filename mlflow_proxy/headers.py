@@ -17,9 +17,10 @@ REQUEST_ALLOWED = (
     *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
     "X-MLflow-Client-Version",
 )
-# OTLP has no other place for its experiment and run: parameters of one route, not identity.
-OTLP_VALUE = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# What MLflow calls an experiment, a run or a model: in a path or a header it is one thing and nothing more.
+ONE_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
+# OTLP has no other place for its experiment and run: parameters of one route, not identity.
 OTLP_PARAMETERS = ("X-MLflow-Experiment-Id", "X-MLflow-Run-Id")
 REPLY_ALLOWED = (
     *("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Disposition"),
@@ -61,7 +62,7 @@ def outbound(
     """
     allowed = REQUEST_ALLOWED + (OTLP_PARAMETERS if route.traffic == "stream" else ())
     sent = {name: received[name] for name in allowed if name in received}
-    if any(OTLP_VALUE.fullmatch(sent.get(name, "0")) is None for name in OTLP_PARAMETERS):
+    if any(ONE_ID.fullmatch(sent.get(name, "0")) is None for name in OTLP_PARAMETERS):
         raise AmbiguousTargetError("An OTLP experiment or run id is not one id.", reason="AMBIGUOUS_HEADER")
     if workspace is not None:
         # Never towards a server without workspaces: it answers 500, which clients repeat for minutes.

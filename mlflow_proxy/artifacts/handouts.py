@@ -15,6 +15,7 @@ from django.utils.http import content_disposition_header
 
 from apikeys import actions
 from apikeys.models import ApiKey
+from apikeys.redaction import redact_keys
 from mlflow_proxy import conf, headers, metrics, parameters, replies
 from mlflow_proxy.artifacts import paths, stores
 from mlflow_proxy.artifacts.calls import Call
@@ -103,7 +104,8 @@ def _sign(call: Call, signer: stores.Signer, path: str) -> stores.SignedDownload
 
 def _record(call: Call, method: str, path: str, seconds: int, **more: object) -> None:
     """Write the audit event before anything is handed out: no address leaves unrecorded."""
-    facts = {"method": method, "path": path, "seconds": seconds} | more
+    # A name is the caller's own text, and the trail is for ever.
+    facts = {"method": method, "path": redact_keys(path), "seconds": seconds} | more
     actions.record_presigned_urls(key=call.key, facts=facts, actor=call.actor)
 
 

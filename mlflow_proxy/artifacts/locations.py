@@ -7,7 +7,6 @@ from urllib.parse import quote, urlencode
 
 from mlflow_proxy import lookups
 from mlflow_proxy.artifacts import paths
-from mlflow_proxy.exceptions import UpstreamGarbledError
 
 RUN_SCHEME = "runs:/"
 
@@ -44,14 +43,14 @@ def _resolved(uri: str, sent: Mapping[str, str]) -> str:
 
 
 def _ask(target: str, sent: Mapping[str, str]) -> dict[str, Any]:
-    """Return MLflow's answer; an empty object for a refusal, which MLflow then repeats to the caller itself."""
+    """Return MLflow's answer; empty for a refusal, or for more than is read: MLflow then answers the call itself."""
     status, raw = lookups.ask(target, sent)
     if status != 200:
         return {}
     try:
         document = json.loads(raw)
     except ValueError:
-        raise UpstreamGarbledError() from None
+        return {}
     return document if isinstance(document, dict) else {}
 
 

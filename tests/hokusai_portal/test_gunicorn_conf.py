@@ -44,7 +44,7 @@ def test_gunicorn_every_name_is_a_setting(names):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("worker_class_str", "hokusai_portal.workers.PortalWorker"),
+        ("worker_class_str", "hokusai_portal.gunicorn_worker.PortalWorker"),
         ("control_socket_disable", True),
         ("forwarder_headers", []),
         ("header_map", "refuse"),

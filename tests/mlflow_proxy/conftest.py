@@ -40,19 +40,19 @@ def _served_for_the_session(home, _stub_for_the_session):
         "http_proxy": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
     }
-    with running(home, _stub_for_the_session.url, "served", **variables) as portal:
+    with running(home, _stub_for_the_session, "served", **variables) as portal:
         yield portal
 
 
 @pytest.fixture(scope="session")
 def _without_artifacts_for_the_session(home, _stub_for_the_session):
-    with running(home, _stub_for_the_session.url, "without-artifacts", MLFLOW_SERVE_ARTIFACTS="false") as portal:
+    with running(home, _stub_for_the_session, "without-artifacts", MLFLOW_SERVE_ARTIFACTS="false") as portal:
         yield portal
 
 
 @pytest.fixture(scope="session")
 def _behind_proxy_for_the_session(home, _stub_for_the_session):
-    with running(home, _stub_for_the_session.url, "behind-proxy", HOKUSAI_TRUSTED_PROXIES="127.0.0.1") as portal:
+    with running(home, _stub_for_the_session, "behind-proxy", HOKUSAI_TRUSTED_PROXIES="127.0.0.1") as portal:
         yield portal
 
 

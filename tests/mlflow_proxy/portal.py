@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.mlflow_proxy.stub import Stub
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30
 
@@ -97,17 +99,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(home: Home, upstream: str, name: str, **variables: str) -> Iterator[Portal]:
+def running(home: Home, upstream: Stub, name: str, **variables: str) -> Iterator[Portal]:
     """Start gunicorn as the embedded stack does, wait until it answers, and stop it in the end."""
+    # A portal of a session or module starts in the middle of it, when the script is still that of the test before.
+    upstream.reset()
     port, log_path = free_port(), home.folder / f"{name}.log"
     fast = {"HOKUSAI_USAGE_FLUSH_SECONDS": "0.2", "HOKUSAI_WEB_WORKERS": "1"}
-    environment = home.environment(PORTAL_PORT=str(port), MLFLOW_SERVER_URL=upstream, **(fast | variables))
+    environment = home.environment(PORTAL_PORT=str(port), MLFLOW_SERVER_URL=upstream.url, **(fast | variables))
     command = [sys.executable, "-m", "gunicorn", "-c", "hokusai_portal/gunicorn.conf.py"]
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     portal = Portal(port, home, log_path, process)
     try:
-        # The worker asks MLflow for its version once; only then is the upstream quiet.
+        # The first worker asks MLflow for its version once; only then is the upstream quiet.
         eventually(
             lambda: _is_answering(portal) and "mlflow_layout_" in portal.log,
             lambda: f"the portal did not start:\n{portal.log}",

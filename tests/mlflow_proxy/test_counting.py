@@ -22,7 +22,7 @@ UPLOAD = f"{FILES}/0/run/artifacts/a.txt"
 @pytest.fixture(scope="module")
 def _two_workers_for_the_module(home: Home, _stub_for_the_session: Stub) -> Iterator[Portal]:
     limits = {"HOKUSAI_MAX_JSON_BYTES": "100000", "HOKUSAI_CONNECT_TIMEOUT": "1"}
-    with running(home, _stub_for_the_session.url, "two-workers", HOKUSAI_WEB_WORKERS="2", **limits) as portal:
+    with running(home, _stub_for_the_session, "two-workers", HOKUSAI_WEB_WORKERS="2", **limits) as portal:
         yield portal
 
 
@@ -190,7 +190,7 @@ def test_usage_tells_refusals_of_a_key_and_of_strangers(two: Portal, user: str) 
 
 def test_usage_of_a_worker_that_is_told_to_end_is_written(home: Home, upstream: Stub) -> None:
     public_id = home.issue("leaver", "--preset", "reader")[:20]
-    with running(home, upstream.url, "leaving", HOKUSAI_USAGE_FLUSH_SECONDS="300") as portal:
+    with running(home, upstream, "leaving", HOKUSAI_USAGE_FLUSH_SECONDS="300") as portal:
         call(portal, "GET", SEARCH, who="leaver")
         assert used(portal, "calls", key_id=public_id) == 0
     assert used(portal, "calls", key_id=public_id) == 1

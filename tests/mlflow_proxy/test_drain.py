@@ -16,7 +16,7 @@ CONTENT = bytes(300_000)
 
 
 def test_worker_told_to_end_waits_for_an_upload_after_replies_that_broke_off(home: Home, upstream: Stub) -> None:
-    with running(home, upstream.url, "drained") as portal:
+    with running(home, upstream, "drained") as portal:
         upstream.reply(ok(CONTENT)[:-1], then="close")
         for _ in range(3):
             with pytest.raises((http.client.IncompleteRead, ConnectionError)):

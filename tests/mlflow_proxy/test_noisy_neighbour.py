@@ -19,7 +19,7 @@ UNENDING = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r
 
 @pytest.fixture(scope="module")
 def _portal(home: Home, _stub_for_the_session: Stub) -> Iterator[Portal]:
-    with running(home, _stub_for_the_session.url, "two-at-once", HOKUSAI_KEY_CONCURRENCY="2") as portal:
+    with running(home, _stub_for_the_session, "two-at-once", HOKUSAI_KEY_CONCURRENCY="2") as portal:
         yield portal
 
 
@@ -151,7 +151,7 @@ def test_rate_limit_call_without_the_right_is_not_counted(served: Portal, upstre
 
 def test_bad_key_flood_is_429_and_a_known_key_still_passes(home: Home, upstream: Stub) -> None:
     """On a portal of its own: the address of the flood is that of every other test."""
-    with running(home, upstream.url, "flooded") as portal:
+    with running(home, upstream, "flooded") as portal:
         upstream.reset()
         assert call(portal, "GET", SEARCH, who="reader").status == 200
         home.issue("gone", "--preset", "reader")
@@ -165,7 +165,7 @@ def test_bad_key_flood_is_429_and_a_known_key_still_passes(home: Home, upstream:
 
 
 def test_forged_address_does_not_spread_a_flood(home: Home, upstream: Stub) -> None:
-    with running(home, upstream.url, "spread") as portal:
+    with running(home, upstream, "spread") as portal:
         statuses = []
         for number in range(101):
             forged = {"Authorization": f"Bearer {keys.mint('live').text}", "X-Forwarded-For": f"198.51.100.{number}"}

@@ -15,7 +15,7 @@ def test_start_needs_no_settings_variable(home: Home, upstream: Stub, monkeypatc
         return {name: value for name, value in environment(**more).items() if name != "DJANGO_SETTINGS_MODULE"}
 
     monkeypatch.setattr(home, "environment", bare)
-    with running(home, upstream.url, "bare") as portal:
+    with running(home, upstream, "bare") as portal:
         assert portal.process.poll() is None
 
 

@@ -19,7 +19,7 @@ def _portal(home: Home, _stub_for_the_session: Stub) -> Iterator[Portal]:
     for service in ("pinned", "roaming", "manager"):
         home.manage("create_service", service)
         home.issue(service, "--service", service, "--preset", "operator", "--scope", "mlflow:admin")
-    with running(home, _stub_for_the_session.url, "workspaces", HOKUSAI_WORKSPACES="true") as portal:
+    with running(home, _stub_for_the_session, "workspaces", HOKUSAI_WORKSPACES="true") as portal:
         pin(home, "pinned", "team-a")
         pin(home, "roaming", "team-a", "team-b")
         yield portal

@@ -267,6 +267,16 @@ def test_presigned_issue_address_is_recorded_with_object_method_and_time(downloa
 
 
 @pytest.mark.usefixtures("given")
+def test_presigned_issue_for_a_name_that_is_a_key_is_recorded_without_the_secret(
+    download: Any, reader: Any, bucket: Bucket
+) -> None:
+    bucket.put(f"{FOLDER}/{reader.secret.text}", b"0123456789")
+    assert download(reader, "presigned", name=reader.secret.text).status_code == 200
+    event = AuditEvent.objects.get(action="presigned_urls_issued")
+    assert event.after["path"] == f"{FOLDER}/{reader.row.public_id}…"
+
+
+@pytest.mark.usefixtures("given")
 def test_presigned_issue_that_cannot_be_recorded_hands_out_nothing(
     download: Any, ask: Any, writer: Any, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

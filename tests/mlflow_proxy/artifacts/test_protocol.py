@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from apikeys import actions, scopes
+from mlflow_proxy import lookups
 from mlflow_proxy import upstream as upstream_module
 from mlflow_proxy.artifacts import stores
 from tests.mlflow_proxy.stub import Answer, Seen, Stub, ok
@@ -229,6 +230,8 @@ def mlflow(settings: Any) -> Iterator[Stub]:
     """An MLflow that knows one run, one version of a model and one logged model, all with their files in one place."""
     roots = {
         "runs/get?run_id=r": {"run": {"info": {"artifact_uri": "mlflow-artifacts:/0/run/artifacts"}}},
+        # As large as thousands of long parameters make it: more than is read.
+        "runs/get?run_id=large": {"run": {"data": "x" * lookups.MAXIMUM_BYTES}},
         "get-download-uri?name=m&version=1": {"artifact_uri": "mlflow-artifacts:/0/run/artifacts"},
         "get-download-uri?name=m&version=2": {"artifact_uri": "runs:/r/deep"},
         "get-download-uri?name=m&version=3": {"artifact_uri": "s3://elsewhere/0"},
@@ -270,6 +273,7 @@ def test_file_is_found_where_mlflow_says_that_it_rests(ask: Any, target: str) ->
         "model-versions/get-artifact?name=m&version=3&path=a.bin",
         "get-artifact?run_id=r",
         "get-artifact?run_id=x&path=a",
+        "get-artifact?run_id=large&path=a",
     ],
 )
 @pytest.mark.usefixtures("mlflow")

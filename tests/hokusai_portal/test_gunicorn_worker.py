@@ -8,7 +8,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
-from hokusai_portal.workers import PortalWorker
+from hokusai_portal.gunicorn_worker import PortalWorker
 
 
 @pytest.fixture
