@@ -1,4 +1,4 @@
-"""Add the rights of staff in MLflow's web interface, and give them to the groups that see or do everything."""
+"""Add the rights of staff in MLflow's web interface: every group may look, the administrators may change."""
 
 from django.apps.registry import Apps
 from django.db import migrations
@@ -10,6 +10,7 @@ PERMISSIONS = {
 }
 ROLES = {
     "viewer": ("view_mlflow_ui",),
+    "key issuer": ("view_mlflow_ui",),
     "auditor": ("view_mlflow_ui",),
     "administrator": ("view_mlflow_ui", "edit_mlflow_ui"),
 }

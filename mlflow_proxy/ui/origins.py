@@ -1,8 +1,8 @@
 """Tell the interface's own requests from those that another page makes a browser send; decides no right.
 
 A session travels by itself with every request of its browser. What may change something must therefore come from the
-interface's exact origin, and in a form that no plain form can send. Fetch metadata (W3C) is believed where it is sent:
-browsers leave it out over plain http.
+interface's exact origin, and in a form that no plain form can send. Fetch metadata (W3C) must say the same; over plain
+http browsers leave it out, and the origin alone decides.
 """
 
 from django.http import HttpRequest
@@ -23,11 +23,7 @@ def is_navigation(request: HttpRequest) -> bool:
 
 def refuse_foreign(request: HttpRequest) -> None:
     """Raise ForbiddenError for a request that the interface's own pages would not make."""
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if request.method in SAFE:
-        is_own = site in {"same-origin", "none"} or _is_opened(request)
-    else:
-        is_own = request.headers.get("Origin") == own(request) and site == "same-origin" and not _is_form(request)
+    is_own = _is_own_read(request) if request.method in SAFE else _is_own_change(request)
     if not is_own:
         raise ForbiddenError("Only the pages of this interface may ask for that.", reason="ORIGIN_REFUSED")
 
@@ -35,6 +31,16 @@ def refuse_foreign(request: HttpRequest) -> None:
 def own(request: HttpRequest) -> str:
     """Return the origin of the interface: that of its configured address, else of the Host that was asked."""
     return conf.ui_origin() or f"{request.scheme}://{request.get_host()}"
+
+
+def _is_own_read(request: HttpRequest) -> bool:
+    return request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"} or _is_opened(request)
+
+
+def _is_own_change(request: HttpRequest) -> bool:
+    origin = own(request)
+    site = request.headers.get("Sec-Fetch-Site", "" if origin.startswith("https:") else "same-origin")
+    return request.headers.get("Origin") == origin and site == "same-origin" and not _is_form(request)
 
 
 def _is_opened(request: HttpRequest) -> bool:

@@ -33,7 +33,7 @@ class MlflowUiView(MlflowProxyView):
         if self.route.resource == "account":
             return self.describe_account(cast("User", request.user), cast("StaffPass", request.auth))
         reply = super().journey(request, mount, rest)
-        if not str(self.required_scope).endswith(":read"):
+        if self.required_scope and not self.required_scope.endswith(":read"):
             # MLflow knows no accounts: who changed something stands here alone.
             log.info("mlflow_changed", operation=self.operation, status=reply.status_code)
         return pages.dress(reply, self.route, self.target.segments, request.headers.get("Accept-Encoding", ""))

@@ -140,8 +140,11 @@ def test_change_is_logged_with_who_made_it(mlflow: Stub, editor: Browser, log_ou
     assert event["operation"] == "DELETE 2.0/mlflow/registered-models/delete"
 
 
-def test_read_is_no_change(mlflow: Stub, editor: Browser, log_output: Any) -> None:
-    whole(editor.fetch("POST", "/mlflow/ajax-api/2.0/mlflow/runs/search", b"{}"))
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "ajax-api/2.0/mlflow/runs/search"), ("GET", "ajax-api/3.0/mlflow/server-info")]
+)
+def test_read_is_no_change(mlflow: Stub, editor: Browser, log_output: Any, method: str, path: str) -> None:
+    whole(editor.fetch(method, f"/mlflow/{path}", b"{}" if method == "POST" else None))
     assert log_output.events("mlflow_changed") == []
 
 

@@ -52,6 +52,14 @@ def test_change_by_the_own_page_over_plain_http_is_served(mlflow: Stub, editor: 
     assert editor.fetch("POST", CREATE, b'{"name":"x"}', **absent).status_code == 200
 
 
+def test_change_without_fetch_metadata_over_https_is_403(mlflow: Stub, editor: Browser, settings: Any) -> None:
+    settings.HOKUSAI_PUBLIC_URL = origin = "https://portal.example.org"
+    absent: Any = {"Sec_Fetch_Site": None, "Sec_Fetch_Mode": None, "Sec_Fetch_Dest": None}
+    reply = editor.fetch("POST", CREATE, b'{"name":"x"}', Origin=origin, **absent)
+    assert (reply.status_code, reply.json()["reason"]) == (403, "ORIGIN_REFUSED")
+    assert mlflow.connections == 0
+
+
 @pytest.mark.parametrize(
     ("public_url", "ui_host", "origin"),
     [
