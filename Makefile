@@ -30,7 +30,7 @@ check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment setti
 format: .venv/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: .venv/.installed-dev .venv-mlflow/.installed ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
+bench: .venv/.installed-dev .venv-mlflow/.installed-bench ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (half an hour; CONTRIBUTING)
@@ -65,3 +65,6 @@ clean: ## Remove the environments and caches; data in var/ stays
 .venv-mlflow/.installed: requirements-mlflow.txt | .venv-mlflow/bin/python
 	@echo "Installing MLflow (about 90 packages, one to two minutes) …"
 	.venv-mlflow/$(PIP) -r requirements-mlflow.txt && touch $@
+
+.venv-mlflow/.installed-bench: bench/requirements.txt .venv-mlflow/.installed
+	.venv-mlflow/$(PIP) -r bench/requirements.txt && touch $@
