@@ -1,10 +1,10 @@
 """MLflow's web interface for staff: the proxy view with another identity and other rights; holds no rule of its own."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from rest_framework.request import Request
 
 from mlflow_proxy import headers, replies
@@ -30,8 +30,8 @@ class MlflowUiView(MlflowProxyView):
     throttle_classes = ()
 
     def journey(self, request: Request, mount: str = "", rest: str = "") -> HttpResponseBase:
-        if self.route.resource == "account":
-            return self.describe_account(cast("User", request.user), cast("StaffPass", request.auth))
+        if self.route.resource in routes.OWN:
+            return replies.json_reply(self.own_answer(cast("User", request.user), cast("StaffPass", request.auth)))
         reply = super().journey(request, mount, rest)
         if self.required_scope and not self.required_scope.endswith(":read"):
             # MLflow knows no accounts: who changed something stands here alone.
@@ -40,11 +40,13 @@ class MlflowUiView(MlflowProxyView):
 
     get = head = post = put = patch = delete = journey
 
-    def describe_account(self, user: "User", held: "StaffPass") -> HttpResponse:
-        facts = accounts.answer(
+    def own_answer(self, user: "User", held: "StaffPass") -> dict[str, Any]:
+        if self.route.resource == "gateway":
+            # What MLflow itself says without one. A 404 would be an error on top of every list of runs.
+            return {"endpoints": []}
+        return accounts.answer(
             self.route, number=user.pk, name=user.get_username(), held=held.scopes, workspace=self.workspace
         )
-        return replies.json_reply(facts)
 
     def find_route(self, method: str, segments: tuple[str, ...]) -> Route:
         return routes.find(method, segments)

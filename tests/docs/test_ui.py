@@ -27,7 +27,7 @@ def test_permissions_are_those_of_the_model():
 def test_every_row_of_the_interface_is_told():
     told = [(method, path.strip("`"), who) for method, path, who in table("What the interface asks for", "method")]
     assert told == [
-        (row.method, row.template, "the portal" if row.resource == "account" else "MLflow") for row in routes.ROUTES
+        (row.method, row.template, "the portal" if row.resource in routes.OWN else "MLflow") for row in routes.ROUTES
     ]
 
 

@@ -203,6 +203,7 @@ def assert_untroubled(page: Page) -> None:
         if not ear.waiting:
             break
     assert (ear.refused, ear.violations) == ([], [])
+    expect(page.get_by_text("ENDPOINT_NOT_FOUND")).to_have_count(0)
 
 
 PLACES = {

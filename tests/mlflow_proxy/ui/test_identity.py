@@ -105,6 +105,18 @@ def test_unknown_page_is_a_404_page(mlflow: Stub, viewer: Browser, path: str) ->
     assert mlflow.connections == 0
 
 
+def test_refused_page_advises_no_client(mlflow: Stub, viewer: Browser) -> None:
+    sentence = viewer.fetch("GET", "/mlflow/ajax-api/3.0/mlflow/assistant/config").json()["message"]
+    assert sentence == "This part of MLflow is not open here."
+
+
+def test_gateway_is_an_empty_one_that_mlflow_never_hears_of(mlflow: Stub, editor: Browser) -> None:
+    reply = editor.fetch("GET", "/mlflow/ajax-api/2.0/mlflow/gateway-proxy?gateway_path=api/2.0/endpoints/")
+    assert reply.json() == {"endpoints": []}
+    assert editor.fetch("POST", "/mlflow/ajax-api/2.0/mlflow/gateway-proxy", b"{}").status_code == 404
+    assert mlflow.connections == 0
+
+
 def test_failing_mlflow_is_a_page_for_a_person(mlflow: Stub, viewer: Browser) -> None:
     mlflow.stop()
     reply = viewer.open("/mlflow/")
