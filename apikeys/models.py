@@ -60,6 +60,8 @@ class Service(models.Model):
     class Meta:
         ordering = ("service_id",)
         permissions = (
+            ("view_mlflow_ui", "Can view MLflow's web interface"),
+            ("edit_mlflow_ui", "Can change and delete in MLflow's web interface, and promote models"),
             ("see_every_service", "Can see every service, its keys and events"),
             ("act_for_every_service", "Can act for every service"),
         )

@@ -88,7 +88,7 @@ class Usage(models.Model):
 
     begins_at = models.DateTimeField()
     span = models.CharField(max_length=4, choices=Span)
-    # Both are empty for a call without a valid key.
+    # Both are empty for a call without a valid key, and for staff.
     service_id = models.CharField(max_length=63, blank=True)
     key_id = models.CharField(max_length=24, blank=True)
     traffic = models.CharField(max_length=16)

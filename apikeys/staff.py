@@ -14,15 +14,19 @@ from apikeys.rollups import UsageQuerySet
 
 SEE_EVERY_SERVICE = "apikeys.see_every_service"
 ACT_FOR_EVERY_SERVICE = "apikeys.act_for_every_service"
+# Of MLflow's own pages: which scopes they stand for is the proxy's to say.
+VIEW_MLFLOW_UI = "apikeys.view_mlflow_ui"
+EDIT_MLFLOW_UI = "apikeys.edit_mlflow_ui"
 VERBS: dict[type[Model], frozenset[str]] = {
     Service: frozenset({"view", "add", "change"}),
     ApiKey: frozenset({"view", "add", "change"}),
     AuditEvent: frozenset({"view"}),
 }
 # What a group can hold that means anything here.
+_BESIDE = (SEE_EVERY_SERVICE, ACT_FOR_EVERY_SERVICE, VIEW_MLFLOW_UI, EDIT_MLFLOW_UI)
 CODENAMES = frozenset(
     {f"{verb}_{model.__name__.lower()}" for model, verbs in VERBS.items() for verb in verbs}
-    | {permission.partition(".")[2] for permission in (SEE_EVERY_SERVICE, ACT_FOR_EVERY_SERVICE)}
+    | {permission.partition(".")[2] for permission in _BESIDE}
 )
 
 Account = User | AnonymousUser

@@ -7,6 +7,7 @@ All bad variables are reported together when the module is imported.
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ def _url_without_path(value: str) -> None:
     is_bare = is_good and "@" not in parts.netloc and parts.path in {"", "/"} and not (parts.query or parts.fragment)
     if value and not is_bare:
         raise ValidationError("must look like http://host:port, without user, path or query")
+
+
+def _host(value: str) -> None:
+    if value and not re.fullmatch(r"[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?", value):
+        raise ValidationError("must be a host name, with a port where it is not the usual one, like mlflow.example.org")
 
 
 def _networks(values: list[str]) -> None:
@@ -109,6 +115,7 @@ REDIS_URL: str = env.str("REDIS_URL", "", validate=_redis_url)
 RATE_LIMIT_PER_HOUR: int = env.int("HOKUSAI_RATE_LIMIT_PER_HOUR", 100_000, validate=validate.Range(10, 1_000_000))
 
 PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=_url_without_path)
+UI_HOST: str = env.str("HOKUSAI_UI_HOST", "", validate=_host)
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
 TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
@@ -223,8 +230,17 @@ def _smtp_complaint() -> tuple[str, str]:
     return "HOKUSAI_SMTP_URL", "" if is_readable else "must look like submission://user:password@host:587"
 
 
-def _secret_complaints() -> tuple[tuple[str, str], ...]:
-    return _pepper_complaint(), _database_complaint(), _smtp_complaint()
+def _ui_host_complaint() -> tuple[str, str]:
+    complaint = ""
+    if UI_HOST and not PUBLIC_URL:
+        complaint = "is set, so HOKUSAI_PUBLIC_URL must say where the portal itself is"
+    elif UI_HOST and urlsplit(PUBLIC_URL).hostname == urlsplit(f"//{UI_HOST}").hostname:
+        complaint = "is the host of HOKUSAI_PUBLIC_URL; give the interface a name of its own"
+    return "HOKUSAI_UI_HOST", complaint
+
+
+def _complaints() -> tuple[tuple[str, str], ...]:
+    return _pepper_complaint(), _database_complaint(), _smtp_complaint(), _ui_host_complaint()
 
 
 def mail_settings() -> dict[str, Any]:
@@ -269,7 +285,7 @@ def _hints() -> list[str]:
         hints += [f"{name}: is missing; set it to {hint}" for name, (value, hint) in required.items() if not value]
         if SECRET_KEY and len(SECRET_KEY) < 50:
             hints.append("HOKUSAI_SECRET_KEY: is too short; set it to 50 or more random characters")
-    hints += [f"{name}: {complaint}" for name, complaint in _secret_complaints() if complaint]
+    hints += [f"{name}: {complaint}" for name, complaint in _complaints() if complaint]
     return hints
 
 
@@ -278,6 +294,8 @@ if found := _hints():
 
 ARTIFACT_DESTINATION = ARTIFACT_DESTINATION or DEFAULT_ARTIFACT_ROOT
 ARTIFACT_MODE = ARTIFACT_MODE or ("direct" if ARTIFACT_DESTINATION else "proxy")
+# As browsers send it.
+UI_HOST = UI_HOST.lower().removesuffix(":443" if PUBLIC_URL.lower().startswith("https:") else ":80")
 SECRET_KEY = SECRET_KEY or embedded_secret("secret_key")
 KEY_PEPPERS = KEY_PEPPERS or f"1:{embedded_secret('key_pepper')}"
 

@@ -1,9 +1,16 @@
-"""Puts the request id on every reply; decides nothing."""
+"""What every request passes: its id goes on the reply, its host decides which addresses and sessions there are."""
 
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
+from django.db import Error as DatabaseFault
 from django.http import HttpRequest, HttpResponse
+
+from mlflow_proxy import refusals
+
+# In a session: the host that it began on, where that is not the portal's own.
+UI_HOST_MARK = "ui_host"
 
 
 class RequestIdHeaderMiddleware:
@@ -16,3 +23,27 @@ class RequestIdHeaderMiddleware:
         response = self.get_response(request)
         response["X-Request-ID"] = structlog.contextvars.get_contextvars().get("request_id", "")
         return response
+
+
+class HostsMiddleware:
+    """Keeps the two hosts apart, where MLflow's interface has one of its own.
+
+    Script in the interface's pages could act as its user there. So its host has few addresses, none of them the
+    admin's, and a session counts on the host where it began alone. Stands right after the session's middleware.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.HOKUSAI_UI_HOST:
+            is_ui = request.get_host().lower() == settings.HOKUSAI_UI_HOST
+            if is_ui:
+                request.urlconf = "hokusai_portal.ui_urls"
+            try:
+                if settings.SESSION_COOKIE_NAME in request.COOKIES and is_ui != (UI_HOST_MARK in request.session):
+                    request.session = type(request.session)()
+            except DatabaseFault as error:
+                # Where a session began is not known, and unknown is not unauthorised.
+                return refusals.render(error)
+        return self.get_response(request)

@@ -22,6 +22,8 @@ APPEND_SLASH = False
 
 _public = urlsplit(env.PUBLIC_URL)
 ALLOWED_HOSTS = env.ALLOWED_HOSTS or ([_public.hostname] if _public.hostname else ["localhost", "127.0.0.1", "[::1]"])
+if env.UI_HOST:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, urlsplit(f"//{env.UI_HOST}").hostname or ""]
 IS_HTTPS = _public.scheme == "https"
 
 INSTALLED_APPS = [
@@ -49,6 +51,7 @@ MIDDLEWARE = [
     # Refuses a foreign Host on every path: it asks for it before any view does.
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "hokusai_portal.middleware.HostsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -121,7 +124,8 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if IS_HTTPS else
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "no-referrer"
+# Other sites learn nothing. Under no-referrer, browsers send `Origin: null` with a form, which Django refuses (Fetch).
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -189,6 +193,7 @@ DEFAULT_FROM_EMAIL = env.MAIL_FROM or f"hokusai-portal@{_public.hostname or 'loc
 
 HOKUSAI_ENVIRONMENT = env.ENVIRONMENT
 HOKUSAI_PUBLIC_URL = env.PUBLIC_URL
+HOKUSAI_UI_HOST = env.UI_HOST
 HOKUSAI_KEY_PEPPERS = parse_peppers(env.KEY_PEPPERS)
 HOKUSAI_KEY_DEFAULT_DAYS = env.KEY_DEFAULT_DAYS
 HOKUSAI_KEY_MAX_DAYS = env.KEY_MAX_DAYS

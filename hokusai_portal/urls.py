@@ -1,9 +1,10 @@
 """The portal's addresses, composed from its apps; no rule lives here."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from hokusai_portal import scrape, views
+from hokusai_portal import scrape, sign_in, views
 
 handler400 = "hokusai_portal.views.bad_request"
 handler403 = "hokusai_portal.views.permission_denied"
@@ -19,6 +20,8 @@ urlpatterns = [
     path("ready", views.ready, name="ready"),
     path("api/health/mlflow", views.mlflow_health, name="mlflow-health"),
     path("metrics", scrape.MetricsView.as_view(), name="metrics"),
+    path("sign-in", sign_in.SignInView.as_view(), name="sign-in"),
+    path("sign-out", LogoutView.as_view(next_page="sign-in"), name="sign-out"),
     path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),

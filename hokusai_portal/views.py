@@ -17,16 +17,22 @@ from hokusai_portal import __version__
 from mlflow_proxy import metrics, replies
 from mlflow_proxy.health import readiness
 from mlflow_proxy.health.answers import Probe
+from mlflow_proxy.ui import registered, rights
+from mlflow_proxy.ui.doors import ui_address
 
 API_PREFIXES = ("/api/", "/mlflow")
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what this is and how to begin."""
-    return render(
-        request, "hokusai_portal/home.html", {"version": __version__, "base": request.build_absolute_uri("/")}
-    )
+    """Say what this is and how to begin; whoever may browse MLflow is shown its models, too."""
+    facts: dict[str, Any] = {"version": __version__, "base": request.build_absolute_uri("/")}
+    if rights.scopes_of(request.user):
+        facts |= {"models": registered.latest(request), "ui": ui_address(), "is_browsing": True}
+    response = render(request, "hokusai_portal/home.html", facts)
+    if request.user.is_authenticated:
+        response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @never_cache

@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+# Browsers leave them out of an origin.
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
 
 class Upstream(NamedTuple):
     """Where MLflow is: ``netloc`` is also the Host that it must allow."""
@@ -59,6 +62,31 @@ def redirect_min_bytes() -> int:
 
 def has_workspaces() -> bool:
     return bool(settings.HOKUSAI_WORKSPACES)
+
+
+def public_origin() -> str:
+    """Return the origin of the address that users type, as browsers spell it; empty where none is set."""
+    return _origin(settings.HOKUSAI_PUBLIC_URL)
+
+
+def ui_host() -> str:
+    """Return the Host of MLflow's web interface where it has one of its own, else an empty text."""
+    host: str = settings.HOKUSAI_UI_HOST
+    return host
+
+
+def ui_origin() -> str:
+    """Return the origin of MLflow's web interface; empty where it is wherever the portal was asked."""
+    if not ui_host():
+        return public_origin()
+    scheme = urlsplit(settings.HOKUSAI_PUBLIC_URL).scheme or "http"
+    return _origin(f"{scheme}://{ui_host()}")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    netloc = parts.netloc.lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, ":"))
+    return f"{parts.scheme}://{netloc}" if netloc else ""
 
 
 def connect_timeout() -> float:

@@ -75,6 +75,7 @@ class ErrorReply(HttpResponse):
     """A refusal or fault; ``reason`` is what it is counted by, which may be more than the caller is told."""
 
     reason = ""
+    sentence = ""
 
 
 def error_body(status: int, error_code: str, reason: str, message: str, **facts: Any) -> ErrorReply:
@@ -82,7 +83,7 @@ def error_body(status: int, error_code: str, reason: str, message: str, **facts:
     document = {"error_code": error_code, "reason": reason, "message": message, "detail": message}
     document |= facts | {"request_id": request_id()}
     reply = ErrorReply(json.dumps(document), status=status, headers=_JSON)
-    reply.reason = reason
+    reply.reason, reply.sentence = reason, message
     return reply
 
 

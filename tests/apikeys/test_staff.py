@@ -7,7 +7,9 @@ from apikeys import actions, scopes, staff
 from apikeys.migrations import __name__ as migrations
 from apikeys.models import ApiKey, AuditEvent, Service
 
-ROLES = __import__(f"{migrations}.0006_roles", fromlist=["ROLES"]).ROLES
+MADE = __import__(f"{migrations}.0006_roles", fromlist=["ROLES"]).ROLES
+LATER = __import__(f"{migrations}.0008_ui_permissions", fromlist=["ROLES"]).ROLES
+ROLES = {role: codenames + LATER.get(role, ()) for role, codenames in MADE.items()}
 
 
 @pytest.fixture

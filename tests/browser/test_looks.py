@@ -14,7 +14,7 @@ WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 VARIANTS = [("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)]
 PAGES = {
     "home": "/",
-    "mount": "/api/mlflow/",
+    "sign in": "/sign-in",
     "overview": "/admin/",
     "app": "/admin/apikeys/",
     "services": "/admin/apikeys/service/",

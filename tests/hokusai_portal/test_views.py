@@ -30,7 +30,7 @@ def test_home_allows_no_foreign_script_or_frame(portal):
     ("name", "value"),
     [
         ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
         ("X-Frame-Options", "DENY"),
     ],
 )
