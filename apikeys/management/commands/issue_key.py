@@ -3,7 +3,7 @@
 from typing import Any
 
 from apikeys import actions, scopes
-from apikeys.management.base import KeyCommand, actor, find_service
+from apikeys.management.base import KeyCommand, actor, find_service, refuse_env_without_address
 from apikeys.models import DEFAULT_SERVICE
 
 
@@ -23,9 +23,10 @@ class Command(KeyCommand):
             "--allow-ip", action="append", default=[], metavar="CIDR", help="only from this network; may repeat"
         )
         parser.add_argument("--rate-limit-per-hour", type=int, metavar="N", help="calls an hour (default: policy)")
-        self.add_output_arguments(parser, quiet="print the key alone")
+        self.add_output_arguments(parser, quiet="print the key alone", env="print export lines for a shell")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_env_without_address(options)
         issued = actions.issue_key(
             service=find_service(options["service"]),
             name=options["name"],
