@@ -11,7 +11,7 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("service_id", help="1 to 63 of a-z, 0-9 and hyphen")
-        parser.add_argument("--description", default="")
+        parser.add_argument("--description", default="", help="what it does")
         parser.add_argument("--owner", default="", help="who answers for it")
         self.add_output_arguments(parser, quiet="print nothing")
 

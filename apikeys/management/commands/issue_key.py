@@ -13,9 +13,7 @@ class Command(KeyCommand):
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--service", default=DEFAULT_SERVICE, help="service id (default: %(default)s)")
         parser.add_argument("--name", required=True, help="what the key is for, as lists will show it")
-        parser.add_argument(
-            "--scope", action="append", default=[], metavar="SCOPE", help=", ".join(scopes.DESCRIPTIONS)
-        )
+        parser.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may do; may repeat")
         parser.add_argument("--preset", choices=list(scopes.PRESETS), help="a set of scopes by name")
         parser.add_argument("--expires-in-days", type=int, metavar="N", help="1 to the policy's maximum")
         parser.add_argument("--environment", default="live", help="live, test or dev (default: %(default)s)")

@@ -12,7 +12,9 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--service", help="only this service's keys")
-        parser.add_argument("--all", action="store_true", dest="with_ended", help="revoked and expired ones too")
+        parser.add_argument(
+            "--all", action="store_true", dest="with_ended", help="those that have ended or are paused, too"
+        )
         self.add_output_arguments(parser, quiet="print the public ids alone")
 
     def handle(self, *args: Any, **options: Any) -> None:

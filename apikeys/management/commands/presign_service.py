@@ -10,8 +10,8 @@ class Command(KeyCommand):
     help = "Switch signed addresses of the artifact store on or off for a service; off is the default."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("service_id")
-        parser.add_argument("state", choices=("on", "off"))
+        parser.add_argument("service_id", help="as list_keys shows it")
+        parser.add_argument("state", choices=("on", "off"), help="on: large transfers go past the portal")
         self.add_output_arguments(parser, quiet="print nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:

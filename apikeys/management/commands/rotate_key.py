@@ -12,7 +12,13 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("key", help="public id, as list_keys shows it")
-        parser.add_argument("--grace-seconds", type=int, default=86400, metavar="N", help="default: %(default)s")
+        parser.add_argument(
+            "--grace-seconds",
+            type=int,
+            default=86400,
+            metavar="N",
+            help="how long the old key works on (default: %(default)s)",
+        )
         self.add_output_arguments(parser, quiet="print the new key alone", env="print export lines for a shell")
 
     def handle(self, *args: Any, **options: Any) -> None:

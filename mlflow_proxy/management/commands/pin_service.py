@@ -14,8 +14,10 @@ class Command(KeyCommand):
     help = "Pin a service to workspaces: the first is its default, and its keys see no other."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("service_id")
-        parser.add_argument("--workspace", action="append", default=[], metavar="NAME", help="may repeat; none unpins")
+        parser.add_argument("service_id", help="as list_keys shows it")
+        parser.add_argument(
+            "--workspace", action="append", default=[], metavar="NAME", help="may repeat; none ends the pin"
+        )
         self.add_output_arguments(parser, quiet="print nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: Any) -> None:
-        hours = "only uploads that began longer ago (default 24); must be longer than the longest upload takes"
+        hours = "only uploads that began longer ago (default: 24); must be longer than the longest upload takes"
         parser.add_argument("--older-than-hours", type=float, default=24, help=hours)
         parser.add_argument("--dry-run", action="store_true", help="show them, remove nothing")
         add_output_arguments(parser, quiet="print nothing")
