@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hokusai_portal_client.accounts import Account, checked_key, checked_url, public_id, read_account, store_account
+from hokusai_portal_client.endings import NOT_BEGUN, PortalError
 from hokusai_portal_client.output import clean, facts_of, moment, show, table, warn
 from hokusai_portal_client.portal import Portal
 
@@ -79,10 +80,28 @@ def create_key(arguments: argparse.Namespace) -> None:
 
 
 def rotate_key(arguments: argparse.Namespace) -> None:
+    if arguments.store and (arguments.key or os.environ.get("HOKUSAI_API_KEY")):
+        raise PortalError("--store replaces the stored key: give no id, and unset HOKUSAI_API_KEY.", NOT_BEGUN)
     portal = connect(arguments)
     key_id = public_id(arguments.key or portal.account.key_id)
     asked = {} if arguments.grace_seconds is None else {"grace_seconds": arguments.grace_seconds}
-    show_issued(arguments, portal.call("POST", f"/api/v1/keys/{key_id}/rotate", json=asked))
+    issued = portal.call("POST", f"/api/v1/keys/{key_id}/rotate", json=asked)
+    if arguments.store:
+        show_stored(arguments, issued, portal.account.url)
+    else:
+        show_issued(arguments, issued)
+
+
+def show_stored(arguments: argparse.Namespace, key: dict[str, Any], url: str) -> None:
+    """Put a new key in the place of the stored one; what cannot be stored is printed, or it would be lost."""
+    try:
+        path = store_account(Account(url, checked_key(key["secret"])))
+    except (OSError, PortalError):
+        warn("the new key could not be stored, and is printed instead.")
+        show_issued(arguments, key)
+        return
+    told = f"Key {clean(key['key_id'])} is stored in {path}. The old one works until its grace ends."
+    show(arguments, {word: fact for word, fact in key.items() if fact != key["secret"]}, "", told)
 
 
 def revoke_key(arguments: argparse.Namespace) -> None:

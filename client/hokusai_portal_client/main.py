@@ -71,6 +71,7 @@ def _add_keys(below: Any) -> None:
     rotated.add_argument(
         "--grace-seconds", type=int, metavar="N", help="how long the old key works on (default: a day)"
     )
+    rotated.add_argument("--store", action="store_true", help="put the new key in the place of the stored one")
     revoked = _command(below, "revoke", commands.revoke_key, "end a key for good, effective on its next request")
     revoked.add_argument("key", help="public id, as keys list shows it")
     revoked.add_argument("--reason", required=True, help="why, for the audit trail")

@@ -89,6 +89,34 @@ def test_stored_key_goes_to_no_other_portal(run, stored, monkeypatch, httpserver
     assert httpserver.log == []
 
 
+@pytest.fixture
+def rotated(httpserver, key, secret):
+    """The portal rotates the stored key; returns the new one."""
+    new = keys.mint("live")
+    document = key(key_id=new.public_id, secret=new.text, api_key=new.text)
+    path = f"/api/v1/keys/{secret[:20]}/rotate"
+    httpserver.expect_request(path, method="POST").respond_with_json(document, status=201)
+    return new.text
+
+
+@pytest.mark.parametrize("form", ["--json", "--quiet", "--ca-bundle="])
+def test_rotate_puts_the_new_key_in_the_place_of_the_stored_one(run, stored, url, rotated, form):
+    status, out, err = run("keys", "rotate", "--store", form)
+    assert (status, rotated in out + err) == (0, False)
+    assert json.loads(stored.read_text()) == {"url": url, "key": rotated}
+    assert stored.stat().st_mode & 0o777 == 0o600
+
+
+def test_rotate_loses_no_key_that_cannot_be_stored(run, stored, rotated, monkeypatch):
+    monkeypatch.setattr("hokusai_portal_client.commands.store_account", fail_to_write)
+    status, out, err = run("keys", "rotate", "--store", "--quiet")
+    assert (status, out.strip(), "could not be stored" in err) == (0, rotated, True)
+
+
+def fail_to_write(_):
+    raise OSError
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_file_that_others_may_read_is_refused(run, stored, httpserver, mode):
     stored.chmod(mode)

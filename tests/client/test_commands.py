@@ -87,6 +87,12 @@ def test_rotate_without_an_id_rotates_the_own_key(run, httpserver, key, secret, 
     assert asked(httpserver) == ("POST", path, document)
 
 
+@pytest.mark.parametrize("more", [("hk_live_000000000000",), ()])
+def test_rotate_stores_nothing_in_the_place_of_another_key(run, httpserver, more):
+    assert run("keys", "rotate", *more, "--store")[0] == 2
+    assert httpserver.log == []
+
+
 def test_revoke_sends_the_reason(run, httpserver, key, secret):
     path = f"/api/v1/keys/{secret[:20]}/revoke"
     httpserver.expect_request(path, method="POST").respond_with_json(key(status="revoked"))
