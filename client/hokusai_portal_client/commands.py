@@ -75,7 +75,7 @@ def create_key(arguments: argparse.Namespace) -> None:
         "rate_limit_per_hour": arguments.rate_limit_per_hour,
         "note": arguments.note,
     }
-    draft = {word: fact for word, fact in asked.items() if fact}
+    draft = {word: fact for word, fact in asked.items() if fact is not None}
     show_issued(arguments, connect(arguments).call("POST", "/api/v1/keys", json=draft))
 
 

@@ -38,7 +38,7 @@ CURES = {
 }
 EXPORTS = 'Take those of this account: eval "$(hokusai-portal env)"'
 BETWEEN = "Something stands between: see what answers at this address, and its log."
-OTHERWISE = "If the sentence does not say what to do, tell the portal's operators the request id."
+OTHERWISE = "The portal's operators find the call by its request id."
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,15 @@ class HopFailedError(Exception):
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Walk and tell; returns the exit status."""
-    hops = list(Walk(arguments))
+    """Walk and tell of each hop as it ends; returns the exit status."""
+    hops = []
+    for hop in Walk(arguments):
+        hops.append(hop)
+        if not (arguments.as_json or arguments.quiet):
+            print("\n".join(_lines_of(hop)), flush=True)
     failed = next((hop for hop in hops if hop.status == "failed"), None)
-    lines = [line for hop in hops for line in _lines_of(hop)]
-    lines.append(f"The first hop that failed: {failed.name}." if failed else "All good: this machine reaches MLflow.")
-    document = {"passed": failed is None, "hops": [asdict(hop) for hop in hops]}
-    show(arguments, document, "", "\n".join(lines))
+    end = f"The first hop that failed: {failed.name}." if failed else "All good: this machine reaches MLflow."
+    show(arguments, {"passed": failed is None, "hops": [asdict(hop) for hop in hops]}, "", end)
     return FAILED if failed else DONE
 
 
@@ -192,13 +194,13 @@ class Walk:
     def search(self) -> str:
         document = self.portal.call("GET", SEARCH, params={"max_results": 1})
         if not isinstance(document.get("experiments", []), list):
-            raise HopFailedError("no list of experiments", OTHERWISE)
+            raise HopFailedError("no list of experiments", BETWEEN)
         return self.account.tracking_uri
 
 
 def _cure_of(error: PortalError) -> str:
     if error.reason:
-        return CURES.get(error.reason, OTHERWISE)
+        return CURES.get(error.reason, f"docs/errors.md says what to do for {clean(error.reason)}. {OTHERWISE}")
     # Before the first call, the sentence says itself what to do.
     return "" if error.status == NOT_BEGUN else BETWEEN
 

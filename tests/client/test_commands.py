@@ -79,6 +79,12 @@ def test_create_sends_every_field(run, httpserver, key, secret):
     assert asked(httpserver)[2] == document | {"allowed_ips": ["192.0.2.0/24"], "rate_limit_per_hour": 100}
 
 
+def test_create_leaves_no_number_out_because_it_is_zero(run, httpserver, key, secret):
+    httpserver.expect_request("/api/v1/keys", method="POST").respond_with_json(key(secret=secret), status=201)
+    run("keys", "create", "--name", "", "--expires-in-days", "0")
+    assert asked(httpserver)[2] == {"name": "", "expires_in_days": 0}
+
+
 @pytest.mark.parametrize(("words", "document"), [((), {}), (("--grace-seconds", "0"), {"grace_seconds": 0})])
 def test_rotate_without_an_id_rotates_the_own_key(run, httpserver, key, secret, words, document):
     path = f"/api/v1/keys/{secret[:20]}/rotate"
