@@ -85,10 +85,14 @@ def store_account(account: Account) -> Path:
 
 def checked_url(text: str) -> str:
     """Return a portal's address without a path; the tracking URI of MLflow's client will do, too."""
-    parts = urlsplit(text.strip().rstrip("/"))
     if not text.strip():
         raise PortalError("Which portal? Set HOKUSAI_PORTAL_URL, or: hokusai-portal login", NOT_BEGUN)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.path not in MOUNTS:
+    try:
+        parts = urlsplit(text.strip().rstrip("/"))
+        is_known = parts.scheme in {"http", "https"} and parts.path in MOUNTS and parts.port != 0
+    except ValueError:
+        is_known = False
+    if not is_known or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
         raise PortalError("The portal's address must look like https://registry.example.org", NOT_BEGUN)
     if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "::1", "localhost"}:
         warn("this address is not https: whoever is on the way can read the key.")

@@ -139,7 +139,15 @@ def test_nothing_set_says_what_to_do(run):
 
 @pytest.mark.parametrize(
     "url",
-    ["registry.example.org", "ftp://x.example", "https://user:word@x.example", "https://x.example/ui", "https://"],
+    [
+        "registry.example.org",
+        "ftp://x.example",
+        "https://user:word@x.example",
+        "https://x.example/ui",
+        "https://",
+        "https://x:a",
+        "https://[",
+    ],
 )
 def test_address_of_another_form_is_refused(run, secret, monkeypatch, url):
     monkeypatch.setenv("HOKUSAI_PORTAL_URL", url)
