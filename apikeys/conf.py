@@ -65,3 +65,15 @@ def public_url() -> str:
     """Return the address that people type, empty where the portal is not told."""
     url: str = settings.HOKUSAI_PUBLIC_URL
     return url
+
+
+def tracking_uri() -> str:
+    """Return what clients of the portal set as MLFLOW_TRACKING_URI, empty where the portal is not told its address."""
+    uri: str = settings.HOKUSAI_TRACKING_URI
+    return uri
+
+
+def api_key() -> str:
+    """Return the key that commands ask about, from HOKUSAI_API_KEY; empty when unset."""
+    key: str = settings.HOKUSAI_API_KEY
+    return key

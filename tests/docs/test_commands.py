@@ -2,15 +2,31 @@
 
 import re
 import shlex
+from argparse import SUPPRESS
 
 import pytest
-from django.core.management import get_commands, load_command_class
+from django.core.management import BaseCommand, get_commands, load_command_class
 from django.urls import resolve
 
+from apikeys.management import base
 from tests.docs.documents import DOCUMENTS, commands, rows, sections, text
 
 EVERY_COMMAND = [(name, command) for name in DOCUMENTS for command in commands(name)]
 README = sections("README.md")
+
+
+COMMANDS = sections("docs/commands.md")
+OWN = sorted(name for name, app in get_commands().items() if app in {"apikeys", "mlflow_proxy", "hokusai_portal"})
+OF_DJANGO = {action.dest for action in BaseCommand().create_parser("manage.py", "any")._actions}
+ENDLESS = {"run_worker"}
+
+
+def arguments_of(name):
+    """The arguments of a command beside Django's own, each with its help."""
+    parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+    actions = [action for action in parser._actions if action.dest not in OF_DJANGO and action.help != SUPPRESS]
+    formatter = parser._get_formatter()
+    return {", ".join(each.option_strings) or each.dest: [formatter._expand_help(each)] for each in actions}
 
 
 def running(pattern):
@@ -21,7 +37,7 @@ def running(pattern):
 
 def words(line):
     """The words of one command of the shell, up to where it ends."""
-    return shlex.split(re.split(r"[;|)]", line)[0])
+    return shlex.split(re.split(r"[;|)>]", line)[0])
 
 
 @pytest.mark.parametrize(("name", "target"), running(r"\bmake ([\w.-]+)"))
@@ -81,3 +97,26 @@ def test_package_stands_in_the_file_that_the_readme_names():
 def test_every_make_target_is_in_the_readme():
     targets = re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
     assert [target for target in targets if f"make {target}" not in rows(README["Development"])] == []
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_command_is_documented_as_its_help_says(name):
+    table = rows(COMMANDS[name])
+    assert table.pop("argument") == ["does"]
+    table.pop("---", None)
+    assert table == arguments_of(name)
+    assert load_command_class(get_commands()[name], name).help in COMMANDS[name]
+
+
+def test_every_section_of_a_command_is_one():
+    assert [name for name in COMMANDS if "_" in name and name not in OWN] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(OWN) - ENDLESS))
+def test_command_speaks_to_programs(name):
+    assert arguments_of(name)["--json"] == ["print one JSON document"]
+
+
+def test_exit_statuses_are_those_of_the_code():
+    statuses = {int(status) for status in rows(COMMANDS["Exit statuses"]) if status.isdigit()}
+    assert statuses == {0, base.FAILED, base.NOT_BEGUN, base.ANSWER_IS_NO}

@@ -9,7 +9,7 @@ import pytest
 from apikeys import keys
 from hokusai_portal import env
 
-PACKAGES = ("apikeys", "mlflow_proxy", "hokusai_portal")
+PACKAGES = ("apikeys", "mlflow_proxy", "hokusai_portal", "client")
 SOURCES = {
     path.relative_to(env.BASE_DIR).as_posix(): path.read_text()
     for package in PACKAGES
@@ -22,6 +22,8 @@ STRAY_IDS = [
 # The mounts: their calls go on to views that need a key, or the interface's exact origin.
 CSRF_EXEMPT = {"mlflow_proxy/ui/doors.py": 2}
 REQUESTS = {
+    "client/hokusai_portal_client/doctor.py",
+    "client/hokusai_portal_client/portal.py",
     "hokusai_portal/stack.py",
     "mlflow_proxy/health/channels.py",
     "mlflow_proxy/health/roads.py",
