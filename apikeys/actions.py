@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from apikeys import conf, keys, rules, trail
 from apikeys import scopes as words_of_scope
-from apikeys.models import ApiKey, Service, database_now
+from apikeys.models import ApiKey, KeyNetwork, Service, database_now
 
 Actor = trail.Actor
 ActionRefusedError = rules.ActionRefusedError
@@ -24,6 +24,7 @@ MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
 INHERITED = ("service", "name", "note", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 DEFAULT_GRACE = datetime.timedelta(hours=24)
 EXPIRY_NOTICED = "api_key_expiry_noticed"
+NETWORK_NOTICED = "api_key_seen_from_new_network"
 
 
 class AlreadyRevokedError(ActionRefusedError):
@@ -307,6 +308,16 @@ def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Acto
     """Note that a key's end within so many days was told, and whether somebody was mailed."""
     facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
     _record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
+
+
+@transaction.atomic
+def record_network_notices(*, networks: Iterable[KeyNetwork], is_mailed: bool, actor: Actor) -> None:
+    """Note that the first use of keys from these networks was told, and whether somebody was mailed."""
+    for row in networks:
+        row.noticed_at = database_now()
+        row.save(update_fields=["noticed_at"])
+        facts = {"network": row.network, "first_seen_at": row.first_seen_at, "is_mailed": is_mailed}
+        _record_of_key(NETWORK_NOTICED, row.key, actor, after=facts)
 
 
 def _refuse_unusable(key: ApiKey) -> None:

@@ -50,6 +50,17 @@ def caller_of(address: str) -> str:
     return address
 
 
+def network_of(address: str) -> str:
+    """Return the network that an address belongs to for whoever watches: the /24 of IPv4, the /64 of IPv6.
+
+    Raises ValueError for what is no address.
+    """
+    parsed = _parse(address)
+    if parsed is None:
+        raise ValueError(f"{address!r} is no address")
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
+
+
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:
     """Return the right-most hop that is not a trusted proxy, or None when the peer is no IP address (a unix socket).
 

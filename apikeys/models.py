@@ -14,7 +14,16 @@ from django.db.models.functions import Now
 from apikeys import keys, statuses
 from apikeys.rollups import ClientVersion, Usage
 
-__all__ = ["DEFAULT_SERVICE", "ApiKey", "AuditEvent", "ClientVersion", "Service", "Usage", "database_now"]
+__all__ = [
+    "DEFAULT_SERVICE",
+    "ApiKey",
+    "AuditEvent",
+    "ClientVersion",
+    "KeyNetwork",
+    "Service",
+    "Usage",
+    "database_now",
+]
 
 DEFAULT_SERVICE = "platform"
 SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"
@@ -170,6 +179,24 @@ class ApiKey(models.Model):
     @property
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
+
+
+class KeyNetwork(models.Model):
+    """A network that a key was used from; only ``apikeys.sightings`` makes rows, and ``actions`` notes who was told."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="networks", editable=False)
+    network = models.CharField(max_length=43, editable=False)
+    first_seen_at = models.DateTimeField(db_default=Now(), editable=False)
+    noticed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        # No screen of its own: seen by whoever may see the key.
+        default_permissions = ()
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(name="key_network_once", fields=("key", "network")),)
+
+    def __str__(self) -> str:
+        return self.network
 
 
 class AuditEvent(models.Model):

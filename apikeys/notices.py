@@ -4,17 +4,13 @@ A key is noticed once for each threshold it passes. What the mail server would n
 """
 
 import datetime
-import smtplib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
-from django.core.validators import validate_email
 
-from apikeys import actions, conf
+from apikeys import actions, contacts
 from apikeys.models import ApiKey, AuditEvent, database_now
 
 log = structlog.get_logger(__name__)
@@ -35,9 +31,9 @@ def send_due(actor: actions.Actor) -> dict[str, int]:
     counts = {"noticed": 0, "mailed": 0, "unsent": 0}
     for notice in due(database_now()):
         try:
-            is_mailed = _mail(notice)
+            is_mailed = contacts.mail(notice.key.service, subject_of(notice), lines_of(notice))
         except OSError as error:
-            # smtplib's errors are OSErrors. The next round tries again.
+            # The next round tries again.
             log.warning("expiry_notice_unsent", api_key=notice.key.public_id, error=type(error).__name__)
             counts["unsent"] += 1
             continue
@@ -74,40 +70,20 @@ def _given(public_ids: list[str]) -> defaultdict[tuple[str, str], list[int]]:
     return given
 
 
-def _mail(notice: Notice) -> bool:
-    """Mail the service's contact; return False where there is none, or none that a mail can reach."""
-    contact = notice.key.service.contact.strip()
-    try:
-        validate_email(contact)
-    except ValidationError:
-        return False
-    if not conf.has_mail_server():
-        return False
-    try:
-        EmailMessage(subject_of(notice), body_of(notice), to=[contact]).send()
-    except smtplib.SMTPRecipientsRefused:
-        return False
-    return True
-
-
 def subject_of(notice: Notice) -> str:
     when = "tomorrow" if notice.days == 1 else f"within {notice.days} days"
     return f"API key {notice.key} of {notice.key.service} expires {when}"
 
 
-def body_of(notice: Notice) -> str:
+def lines_of(notice: Notice) -> tuple[str, ...]:
     key = notice.key
     used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
-    return "\n".join(
-        (
-            f"The API key {key} ({key.name}) of service {key.service} ends at {key.expires_at:%Y-%m-%d %H:%M} UTC.",
-            f"It was last used: {used}.",
-            "",
-            "Calls with it are answered 401 from then on. If it is still needed, rotate it: the successor has the",
-            "same scopes, and the old key works until the grace ends.",
-            "",
-            f"  manage.py rotate_key {key}",
-            "",
-            conf.public_url(),
-        )
+    return (
+        f"The API key {key} ({key.name}) of service {key.service} ends at {key.expires_at:%Y-%m-%d %H:%M} UTC.",
+        f"It was last used: {used}.",
+        "",
+        "Calls with it are answered 401 from then on. If it is still needed, rotate it: the successor has the",
+        "same scopes, and the old key works until the grace ends.",
+        "",
+        f"  manage.py rotate_key {key}",
     )

@@ -6,7 +6,7 @@ A job is one row here, one function that returns the facts for its log line, and
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apikeys import ledger, notices
+from apikeys import arrivals, ledger, notices
 from apikeys.actions import Actor
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import sweeps
@@ -48,6 +48,7 @@ def jobs() -> tuple[Job, ...]:
         Job("storage_check", conf.storage_check_seconds(), check_storage, is_mlflow_up),
         Job("upload_sweep", 6 * HOUR, sweep_uploads),
         Job("expiry_notices", HOUR, send_expiry_notices),
+        Job("network_notices", 5 * MINUTE, send_network_notices),
         Job("usage_roll_up", 24 * HOUR, roll_up_usage),
     )
 
@@ -72,6 +73,10 @@ def sweep_uploads() -> Report:
 
 def send_expiry_notices() -> Report:
     return Report(dict(notices.send_due(WORKER)))
+
+
+def send_network_notices() -> Report:
+    return Report(dict(arrivals.send_due(WORKER)))
 
 
 def roll_up_usage() -> Report:

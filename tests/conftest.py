@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
 
-from apikeys import actions, failures, pacing, scopes, usage
+from apikeys import actions, failures, pacing, scopes, sightings, usage
 from apikeys.models import DEFAULT_SERVICE, Service
 from apikeys.throttling import ConcurrencyThrottle
 from mlflow_proxy import views
@@ -79,6 +79,8 @@ def _no_leftovers(monkeypatch):
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()
+    usage._addresses.clear()
+    sightings._written.clear()
     usage._tally.take()
     structlog.contextvars.clear_contextvars()
 

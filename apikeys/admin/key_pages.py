@@ -59,6 +59,7 @@ class KeyPages(ChangesMixin[ApiKey]):
             "created": cells.when(row.created_at),
             "expires": cells.when(row.expires_at),
             "last_used": cells.when(row.last_used_at),
+            "networks": row.networks.all(),
             "rate": row.rate_limit_per_hour or conf.rate_limit_per_hour(),
             "changes": self.changes_of(request, row),
             "note_form": NoteForm(instance=row) if staff.may(request.user, "change", row) else None,

@@ -33,6 +33,7 @@ PAGES = {
     "rotate": "/admin/apikeys/apikey/rotate/?rows={active}",
     "revoke two": "/admin/apikeys/apikey/revoke/?rows={active},{new}",
     "storage health": "/admin/storage-health/",
+    "doctor": "/admin/storage-health/doctor/",
     "usage": "/admin/apikeys/usage/?span=week&service=nightly",
     "find": "/admin/apikeys/apikey/find/",
     "trail": "/admin/apikeys/auditevent/",

@@ -128,6 +128,7 @@ def test_walk_uses_no_proxy_and_no_netrc_of_this_machine(
         ),
         (r"PUT .*small", refusal("404 N", "ROUTE_UNKNOWN"), "small_file", "ROUTE_UNKNOWN", "ends in /api/mlflow"),
         (r"PUT .*small", refusal("404 N", "UPSTREAM_ANSWERED"), "small_file", "UPSTREAM_ANSWERED", "--serve-artifacts"),
+        (r"PUT .*small", refusal("503 S", "STORE_BUSY"), "small_file", "STORE_BUSY", "page of storage health"),
         (r"PUT .*small", refusal("404 N", "OTHER_REASON"), "small_file", "OTHER_REASON", "docs/errors.md"),
         (r"PUT .*large", page("413 Too Large"), "large_file", "PROXY_LIMIT", "client_max_body_size 0"),
         (r"PUT .*large", refusal("413 T", "BODY_TOO_LARGE"), "large_file", "BODY_TOO_LARGE", "The portal's own limit"),
