@@ -7,10 +7,10 @@ BIN := .venv/bin
 # The files name every package: without --no-deps, older pips look past the lock for one that is asked for with an extra.
 PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: help run test check format bench soak matrix lock clean
+.PHONY: help run test check format bench soak matrix image-test lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker on this machine; Ctrl-C stops them
 	@exec $(BIN)/python -m hokusai_portal.stack
@@ -18,13 +18,14 @@ run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker
 test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included
 	$(BIN)/python -m pytest
 
-check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment settings, locks
+check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment settings, image files, locks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	sh deploy/check-production.sh
-	$(BIN)/shellcheck deploy/mlflow/entrypoint.sh deploy/check-production.sh deploy/lock.sh .ci/run
+	$(BIN)/shellcheck deploy/mlflow/entrypoint.sh deploy/*.sh tests/images/*.sh .ci/run
+	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile Dockerfile.mlflow
 	sh deploy/lock.sh --check
 
 format: .venv/.installed-dev ## Format the code
@@ -38,6 +39,9 @@ soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by 
 
 matrix: .venv/.installed-dev ## Walk every preset over every route
 	$(BIN)/python -m pytest -m matrix
+
+image-test: .venv/.installed-dev .venv-mlflow/.installed ## Build both images and register a model through them (root; CONTRIBUTING)
+	sh tests/images/run.sh images
 
 lock: .venv/.installed-dev ## Resolve the requirement files anew
 	sh deploy/lock.sh
