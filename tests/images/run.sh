@@ -18,6 +18,8 @@ needs unshare util-linux
 needs ip iproute2
 if [ "$what" = compose ]; then
     needs iptables iptables
+    needs catatonit catatonit
+    needs openssl openssl
     [ -x /usr/lib/podman/netavark ] || missing="$missing netavark"
     [ -x /usr/lib/podman/aardvark-dns ] || missing="$missing aardvark-dns"
 fi
@@ -36,13 +38,17 @@ fi
 
 folder=$PWD/var/images
 mkdir -p "$folder/run"
-# What podman keeps of running containers must not outlive them: a later run would believe it.
+# What podman keeps of running containers must not outlive them: a later run would believe it. The shell stays, to
+# bury the orphans that become its own.
 # shellcheck disable=SC2016,SC2086  # expanded inside; an option or none
 inside() {
     space=$1
     shift
     unshare --mount --pid --fork --kill-child --mount-proc $space sh -c \
-        'ip link set lo up && mount -t tmpfs tmpfs var/images/run && exec .venv/bin/python "$@"' sh "$@"
+        'for place in var/images/run /run/containers /run/runc /run/netns; do
+            mkdir -p $place && mount -t tmpfs tmpfs $place
+        done
+        ip link set lo up && .venv/bin/python "$@" && exit' sh "$@"
 }
 inside '' -m tests.images.build "$what"
 if [ "$what" = images ]; then
