@@ -7,3 +7,5 @@ trap 'rm -rf "$folder"' EXIT
 sh deploy/compose/env.sh "$folder" >/dev/null
 .venv-deploy/bin/docker-compose --env-file "$folder/.env" config -q
 echo "compose.yaml: good"
+
+.venv-deploy/bin/python deploy/check_helm.py
