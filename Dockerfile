@@ -38,6 +38,8 @@ ENV PATH=/opt/portal/bin:$PATH \
     HOKUSAI_STATIC_DIR=/app/static \
     PORTAL_HOST=0.0.0.0
 WORKDIR /app
+# Writable for that user also where a platform mounts a folder of its own (ECS takes the rights from here).
+VOLUME ["/tmp"]
 USER 10001:10001
 EXPOSE 8000
 
