@@ -67,6 +67,11 @@ def test_secret_has_no_default():
     assert not re.search(r"\$\{[A-Z_]*(SECRET|PASSWORD|PEPPER)[A-Z_]*(:-|\})", text("compose.yaml"))
 
 
+def test_script_that_the_database_runs_is_executable():
+    """The image would read others into its own shell."""
+    assert (ROOT / "deploy" / "compose" / "databases.sh").stat().st_mode & stat.S_IXUSR
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")

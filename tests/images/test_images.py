@@ -150,6 +150,21 @@ def test_restart_keeps_keys_and_artifacts(pair):
     assert requests.delete(address, headers=headers, timeout=60).status_code == 200
 
 
+def test_upgrade_of_the_database_may_run_again(pair):
+    assert "Updating database tables" in run(MLFLOW, pair.mlflow, "upgrade-database")
+    pair.wait_until_ready()
+
+
+def test_worker_is_ended_by_a_signal(pair):
+    run(PORTAL, pair.portal, "python", "manage.py", "run_worker", name="worker")
+    try:
+        assert eventually(lambda: "worker_started" in engine.podman("logs", "worker"), PATIENCE)
+        engine.podman("stop", "--time", "12", "worker")
+        assert engine.inspect("worker")["State"]["ExitCode"] == 0
+    finally:
+        engine.podman("rm", "--force", "--ignore", "worker")
+
+
 @pytest.mark.parametrize("name", ["portal", "mlflow"])
 def test_signal_ends_it_before_it_is_killed(pair, name):
     engine.podman("stop", "--time", "10", name)
