@@ -105,6 +105,7 @@ ENVIRONMENT: str = env.str(
 IS_PRODUCTION = ENVIRONMENT == "production"
 DATA_DIR: Path = env.path("HOKUSAI_DATA_DIR", BASE_DIR / "var").resolve()
 IS_DATA_DIR_MOVED = DATA_DIR != BASE_DIR / "var"
+STATIC_DIR: Path = env.path("HOKUSAI_STATIC_DIR", DATA_DIR / "static").resolve()
 
 SECRET_KEY: str = env.str("HOKUSAI_SECRET_KEY", "")
 KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")

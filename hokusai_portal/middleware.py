@@ -11,6 +11,8 @@ from mlflow_proxy import refusals
 
 # In a session: the host that it began on, where that is not the portal's own.
 UI_HOST_MARK = "ui_host"
+# Load balancers, orchestrators and scrapers ask a replica by its address. None of these replies depends on the host.
+ASKED_BY_ADDRESS = frozenset({"/health", "/live", "/ready", "/metrics"})
 
 
 class RequestIdHeaderMiddleware:
@@ -46,4 +48,17 @@ class HostsMiddleware:
             except DatabaseFault as error:
                 # Where a session began is not known, and unknown is not unauthorised.
                 return refusals.render(error)
+        return self.get_response(request)
+
+
+class ProbeHostMiddleware:
+    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        own = settings.ALLOWED_HOSTS[0].removeprefix(".")
+        if request.path_info in ASKED_BY_ADDRESS and own != "*":
+            request.META["HTTP_HOST"] = own
         return self.get_response(request)

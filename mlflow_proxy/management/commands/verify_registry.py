@@ -92,7 +92,7 @@ def ask_readiness(portal: str) -> Step:
     session = requests.Session()
     session.trust_env = False
     try:
-        reply = session.get(f"{portal}/ready", timeout=10)
+        reply = session.get(f"{portal}/ready", timeout=10, verify=conf.authorities())
         document = reply.json()
     except (requests.RequestException, ValueError) as error:
         hint = "Nothing that is a portal listens there. Is it running, and is --url right?"
