@@ -148,7 +148,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apikeys.api.parsers.SmallJSONParser"],
+    # Python's own form: old clients read times with fromisoformat, which did not know Z.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%f%:z",
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
