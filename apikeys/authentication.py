@@ -110,7 +110,7 @@ def verify(text: str, address: str | None = None) -> ApiKey:
     # An unknown id costs the same digest as a known one, so that time does not tell them apart.
     stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
     is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
-    if row is None or (reason := _fault(row, is_genuine)):
+    if row is None or (reason := fault_of(row, is_genuine=is_genuine)):
         failures.count(key.public_id, address)
         raise _refused(reason if row else "KEY_UNKNOWN", key.public_id)
     failures.remember_good(key.public_id)
@@ -120,14 +120,14 @@ def verify(text: str, address: str | None = None) -> ApiKey:
 def refuse_ended(row: ApiKey) -> None:
     """Raise CredentialRefusedError where a key that was good when its call began may no longer be used."""
     now = ApiKey.objects.with_validity().get(pk=row.pk)
-    if reason := _fault(now, is_genuine=True):
+    if reason := fault_of(now):
         error = _refused(reason, row.public_id)
         _log(error)
         raise error
 
 
-def _fault(row: ApiKey, is_genuine: bool) -> str:
-    """Return why a known key may not be used now, or an empty text."""
+def fault_of(row: ApiKey, *, is_genuine: bool = True) -> str:
+    """Return why a known key may not be used now, or an empty text; needs the annotation of ``with_validity``."""
     reason = ""
     if not is_genuine:
         reason = "KEY_SECRET_WRONG"

@@ -77,10 +77,7 @@ class MlflowProxyView(CountedView):
     def journey(self, request: Request, mount: str = "", rest: str = "") -> HttpResponseBase:
         """Desk 5: swap the credentials, stream out, stream back; the database is let go first."""
         route = self.route
-        if route.is_artifact and not conf.is_serving_artifacts():
-            raise ArtifactsDisabledError()
-        if route.resource == "workspace" and not conf.has_workspaces():
-            raise RouteUnknownError("This MLflow runs without workspaces.")
+        self.refuse_switched_off()
         sent = headers.outbound(
             request.headers,
             route,
@@ -105,6 +102,13 @@ class MlflowProxyView(CountedView):
         return replies.relay(response, route, is_presigning=handouts.is_presigning(cast("ApiKey", request.auth)))
 
     get = head = post = put = patch = delete = journey
+
+    def refuse_switched_off(self) -> None:
+        """Raise ArtifactsDisabledError or RouteUnknownError for what this portal's settings leave out."""
+        if self.route.is_artifact and not conf.is_serving_artifacts():
+            raise ArtifactsDisabledError()
+        if self.route.resource == "workspace" and not conf.has_workspaces():
+            raise RouteUnknownError("This MLflow runs without workspaces.")
 
     def choose_workspace(self, request: Request) -> str | None:
         service: Service = request.user  # type: ignore[assignment]
