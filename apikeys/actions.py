@@ -290,8 +290,10 @@ def change_key(*, key: ApiKey, actor: Actor, **changes: Unpack[KeyChanges]) -> A
         setattr(key, word, fact)
     key.full_clean(validate_constraints=False, validate_unique=False)
     key.save(update_fields=list(after))
-    action = "api_key_annotated" if set(after) == {"note"} else "api_key_changed"
-    _record_of_key(action, key, actor, before=before, after=after)
+    if set(after) == {"note"}:
+        _record_of_key("api_key_annotated", key, actor, before=before, after=after)
+    else:
+        _record_of_key("api_key_changed", key, actor, before=before, after=after)
     return key
 
 

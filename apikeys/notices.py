@@ -1,6 +1,7 @@
-"""Tells in time of keys that end: an audit event for each notice, and a mail to the service's contact if it has one.
+"""Tells in time of keys that end, and at once of keys that leaked: a mail to the service's contact if it has one.
 
-A key is noticed once for each threshold it passes. What the mail server would not take is tried again later.
+A key that ends is noticed once for each threshold it passes, with an audit event. What the mail server would not take
+of these is tried again later.
 """
 
 import datetime
@@ -30,12 +31,21 @@ class Notice:
     days: int
 
 
+def tell_of_leak(key: ApiKey) -> bool:
+    """Mail the service's contact that a key of it was reported, and is revoked; return whether that was possible."""
+    try:
+        return _mail(key.service.contact, f"API key {key} of {key.service} is revoked: leaked", leak_body_of(key))
+    except OSError as error:
+        log.warning("leak_notice_unsent", api_key=key.public_id, error=type(error).__name__)
+        return False
+
+
 def send_due(actor: actions.Actor) -> dict[str, int]:
     """Send and record every notice that is due; return how many were noticed, mailed and left for later."""
     counts = {"noticed": 0, "mailed": 0, "unsent": 0}
     for notice in due(database_now()):
         try:
-            is_mailed = _mail(notice)
+            is_mailed = _mail(notice.key.service.contact, subject_of(notice), body_of(notice))
         except OSError as error:
             # smtplib's errors are OSErrors. The next round tries again.
             log.warning("expiry_notice_unsent", api_key=notice.key.public_id, error=type(error).__name__)
@@ -74,20 +84,33 @@ def _given(public_ids: list[str]) -> defaultdict[tuple[str, str], list[int]]:
     return given
 
 
-def _mail(notice: Notice) -> bool:
-    """Mail the service's contact; return False where there is none, or none that a mail can reach."""
-    contact = notice.key.service.contact.strip()
+def _mail(contact: str, subject: str, body: str) -> bool:
+    """Mail a service's contact; return False where there is none, or none that a mail can reach."""
     try:
-        validate_email(contact)
+        validate_email(contact.strip())
     except ValidationError:
         return False
     if not conf.has_mail_server():
         return False
     try:
-        EmailMessage(subject_of(notice), body_of(notice), to=[contact]).send()
+        EmailMessage(subject, body, to=[contact.strip()]).send()
     except smtplib.SMTPRecipientsRefused:
         return False
     return True
+
+
+def leak_body_of(key: ApiKey) -> str:
+    return "\n".join(
+        (
+            f"Somebody who holds the API key {key} ({key.name}) of service {key.service} has reported it as leaked.",
+            "It is revoked: calls with it are answered 401.",
+            "",
+            "See in the audit trail and the usage of the key what was done with it, and issue another one where it is",
+            "still needed.",
+            "",
+            conf.public_url(),
+        )
+    )
 
 
 def subject_of(notice: Notice) -> str:

@@ -33,6 +33,10 @@ class Rights(Protocol):
     def name(self) -> str:
         """Return who acts, as the audit trail names it."""
 
+    @property
+    def groups(self) -> list[str]:
+        """Return the groups of an account; a key has none."""
+
     def services(self, verb: str = "view") -> QuerySet[Service]: ...
 
     def keys(self, verb: str = "view") -> ApiKeyQuerySet: ...
@@ -61,6 +65,10 @@ class StaffRights:
     @property
     def name(self) -> str:
         return self.user.get_username()
+
+    @property
+    def groups(self) -> list[str]:
+        return sorted(self.user.groups.values_list("name", flat=True))
 
     def services(self, verb: str = "view") -> QuerySet[Service]:
         return staff.services(self.user, verb)
@@ -97,6 +105,10 @@ class KeyRights:
     @property
     def name(self) -> str:
         return self.key.public_id
+
+    @property
+    def groups(self) -> list[str]:
+        return []
 
     def services(self, verb: str = "view") -> QuerySet[Service]:
         if verb == "view":

@@ -1,8 +1,9 @@
 """The portal's addresses, composed from its apps; no rule lives here."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from apikeys.api.base import NothingView
 from hokusai_portal import scrape, views
 
 handler400 = "hokusai_portal.views.bad_request"
@@ -22,4 +23,6 @@ urlpatterns = [
     path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("apikeys.api.urls")),
+    path("api/v1/", include("mlflow_proxy.api.urls")),
+    re_path(r"^api/v1/(?P<rest>[\s\S]*)$", NothingView.as_view(), name="api-nothing"),
 ]

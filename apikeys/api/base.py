@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
@@ -42,7 +43,7 @@ class ApiView(CountedView):
     authentication_classes = (StaffSession, ApiKeyAuthentication)
     permission_classes = (IsPermittedStaff | (IsFromAllowedAddress & HoldsRequiredScope),)
     throttle_classes = (CallerRateThrottle, CallerConcurrencyThrottle)
-    http_method_names = ("get", "head", "post", "patch", "delete")
+    http_method_names: tuple[str, ...] = ("get", "head", "post", "patch", "delete")
     access = Access()
     pace: Verdict | None = None
 
@@ -85,6 +86,17 @@ class ApiView(CountedView):
         for name, value in throttling.headers(self.pace).items() if self.pace else ():
             response[name] = value
         return response
+
+
+class NothingView(ApiView):
+    """Whatever else somebody looks for: a 404 in the words of the REST API, once it is known who looks."""
+
+    http_method_names = (*ApiView.http_method_names, "put")
+
+    def get(self, request: Request, rest: str) -> Response:
+        raise Http404
+
+    post = patch = delete = put = get
 
 
 class ApiViewSet(ApiView, _GenericViewSet):

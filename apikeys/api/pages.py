@@ -15,7 +15,7 @@ LONGEST_NUMBER = 18
 class NewestFirst(CursorPagination):
     """``{results, next, previous}``, and the same two addresses in ``Link`` (RFC 8288)."""
 
-    ordering = "-pk"
+    ordering: str | tuple[str, ...] = "-pk"
     page_size = SIZE
     page_size_query_param = "page_size"
     max_page_size = MAXIMUM_SIZE

@@ -16,12 +16,14 @@ from apikeys.views import CountedView
 class KeyInQuestion(ApiKeyAuthentication):
     """The key in a header or, as the predecessor's SDK sends it, in the body: there it is what is asked about."""
 
+    field = "api_key"
+
     def credential_headers(self, request: Request) -> Mapping[str, str]:
-        key = _document(request).get("api_key")
+        key = _document(request).get(self.field)
         if key is None:
             return super().credential_headers(request)
         if not isinstance(key, str):
-            raise ParseError("api_key must be a string.")
+            raise ParseError(f"{self.field} must be a string.")
         return {"X-Api-Key": key}
 
 
