@@ -37,6 +37,8 @@ INSTALLED_APPS = [
     "corsheaders",
     "django_structlog",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -152,9 +154,21 @@ REST_FRAMEWORK = {
     # Python's own form: old clients read times with fromisoformat, which did not know Z.
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%f%:z",
     "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "apikeys.api.schema.PortalSchema",
     "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hokusai Portal",
+    "DESCRIPTION": "Services, API keys, usage, audit trail and storage health. docs/api.md is the guide.",
+    "VERSION": "1",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["apikeys.api.schema.without_last_slash"],
+    "POSTPROCESSING_HOOKS": ["apikeys.api.schema.completed"],
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 CORS_ALLOWED_ORIGINS = env.CORS_ORIGINS

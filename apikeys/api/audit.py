@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -69,6 +70,7 @@ class AuditEventViewSet(ApiViewSet):
             raise Http404
         return super().get_object()
 
+    @extend_schema(parameters=[AuditQuery])
     def list(self, request: Request) -> Response:
         """List events, the newest first."""
         asked: dict[str, Any] = self.asked(AuditQuery)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -88,6 +89,7 @@ class ApiView(CountedView):
         return response
 
 
+@extend_schema(exclude=True)
 class NothingView(ApiView):
     """Whatever else somebody looks for: a 404 in the words of the REST API, once it is known who looks."""
 

@@ -17,12 +17,17 @@ HINTS = {"expires_at": "Send expires_in_days, a number of days."}
 
 
 class Text(serializers.CharField):
-    """A JSON string that holds no API key."""
+    """A JSON string that holds no API key; of its length, space counts too."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         text = super().to_internal_value(data)
+        if not text.strip() and not self.allow_blank:
+            self.fail("blank")
         kept_to(rules.refuse_secret)(text)
         return text
 
@@ -34,6 +39,15 @@ class Whole(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Days(Whole):
+    """A lifetime within policy."""
+
+    def to_internal_value(self, data: Any) -> int:
+        days = super().to_internal_value(data)
+        kept_to(rules.refuse_days)(days)
+        return days
 
 
 class Reason(Text):

@@ -55,10 +55,18 @@ class ScopeSerializer(serializers.Serializer[Any]):
     presets = serializers.ListField(child=serializers.CharField(), help_text="Those that hold it.")
 
 
+class ScopeListSerializer(serializers.Serializer[Any]):
+    """All of it at once: there is no next page."""
+
+    results = ScopeSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
 class ScopesView(ApiView):
     """The closed list of scopes."""
 
-    serializer_class = ScopeSerializer
+    serializer_class = ScopeListSerializer
 
     def get(self, request: Request) -> Response:
         """List the scopes, what each lets a key do, and the presets that hold it."""

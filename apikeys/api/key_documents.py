@@ -8,6 +8,7 @@ from rest_framework import serializers
 from apikeys import conf, keys, legacy, rules, statuses
 from apikeys import scopes as words_of_scope
 from apikeys.api.fields import (
+    Days,
     Networks,
     PageQuery,
     Reason,
@@ -15,7 +16,6 @@ from apikeys.api.fields import (
     StrictSerializer,
     Text,
     Whole,
-    kept_to,
 )
 from apikeys.models import ApiKey
 
@@ -107,16 +107,12 @@ class DraftSerializer(LimitsSerializer):
     preset = serializers.ChoiceField(
         choices=list(words_of_scope.PRESETS), required=False, help_text="Added to the scopes."
     )
-    expires_in_days = Whole(required=False, min_value=1, max_value=3650, allow_null=True)
+    expires_in_days = Days(required=False, allow_null=True, help_text="The service's or the policy's unless told.")
     environment = serializers.ChoiceField(
         choices=[*keys.ENVIRONMENTS, *conf.ENVIRONMENT_WORDS], required=False, help_text="For people; grants nothing."
     )
     monthly_prediction_limit = serializers.JSONField(required=False, help_text="Accepted and not applied.")
     billing_plan = serializers.JSONField(required=False, help_text="Accepted and not applied.")
-
-    def validate_expires_in_days(self, days: int | None) -> int | None:
-        kept_to(rules.refuse_days)(days)
-        return days
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Put preset and scopes together, and say what was read in another way than it was written."""

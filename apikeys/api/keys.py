@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, TextField, When
 from django.db.models.functions import Cast
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
@@ -23,10 +24,12 @@ from apikeys.api.key_documents import (
     KeyQuery,
     KeySerializer,
     LimitsSerializer,
+    MessageSerializer,
     OptionalReasonSerializer,
     ReasonSerializer,
     RotationSerializer,
 )
+from apikeys.api.parameters import ETAG, IDEMPOTENCY_KEY, IF_MATCH
 from apikeys.models import ApiKey, ApiKeyQuerySet, Service
 from apikeys.rules import ActionRefusedError
 
@@ -53,6 +56,7 @@ class KeyViewSet(ApiViewSet):
     serializer_class = KeySerializer
     lookup_field = "public_id"
     lookup_url_kwarg = "key_id"
+    looks_up = True
     lookup_value_regex = "[^/]+"
     accesses = {
         **dict.fromkeys(("list", "retrieve"), READ),
@@ -64,6 +68,7 @@ class KeyViewSet(ApiViewSet):
     def rows(self, verb: str) -> ApiKeyQuerySet:
         return documented(self.rights.keys(verb))
 
+    @extend_schema(parameters=[KeyQuery])
     def list(self, request: Request) -> Response:
         """List keys, the newest first."""
         asked = self.asked(KeyQuery)
@@ -74,10 +79,12 @@ class KeyViewSet(ApiViewSet):
             return Response(documents, headers=self.paginator.links())  # type: ignore[union-attr]
         return self.get_paginated_response(documents)
 
+    @extend_schema(parameters=[ETAG])
     def retrieve(self, request: Request, key_id: str) -> Response:
         """Show a key."""
         return self.shown(self.get_object())
 
+    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=DraftSerializer, responses={201: IssuedKeySerializer})
     def create(self, request: Request) -> Response:
         """Issue a key, and show its secret this once."""
         facts = self.sent(DraftSerializer)
@@ -94,6 +101,7 @@ class KeyViewSet(ApiViewSet):
             actions.issue_key(service=service, idempotency_key=once, actor=self.actor, **facts), warnings
         )
 
+    @extend_schema(parameters=[IF_MATCH, ETAG], request=LimitsSerializer)
     def partial_update(self, request: Request, key_id: str) -> Response:
         """Change a key's name, note, networks or rate."""
         changes: Any = self.sent(LimitsSerializer)
@@ -110,11 +118,13 @@ class KeyViewSet(ApiViewSet):
             actions.change_key(key=key, actor=self.actor, **changes)
         return self.shown(self.get_object())
 
+    @extend_schema(responses={200: MessageSerializer})
     def destroy(self, request: Request, key_id: str) -> Response:
         """Revoke a key, as the predecessor's clients ask for it."""
         key = actions.revoke_key(key=self.get_object(), reason="Revoked by DELETE", actor=self.actor)
         return Response({"message": f"Key {key} is revoked."})
 
+    @extend_schema(request=RotationSerializer, responses={201: IssuedKeySerializer})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, key_id: str) -> Response:
         """Issue a key's successor, and show its secret this once; the old one works until the grace ends."""
@@ -126,6 +136,7 @@ class KeyViewSet(ApiViewSet):
         self.rights.refuse_limits(key.allowed_ips, key.rate_limit_per_hour)
         return self.shown_once(actions.rotate_key(key=key, grace=grace, actor=self.actor))
 
+    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, key_id: str) -> Response:
         """End a key for good, from the next request on."""
@@ -133,6 +144,7 @@ class KeyViewSet(ApiViewSet):
         actions.revoke_key(key=self.get_object(), actor=self.actor, **facts)
         return self.shown(self.get_object())
 
+    @extend_schema(request=ReasonSerializer, responses=KeySerializer)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, key_id: str) -> Response:
         """Pause a key, from the next request on."""
@@ -140,6 +152,7 @@ class KeyViewSet(ApiViewSet):
         actions.disable_key(key=self.get_object(), actor=self.actor, **facts)
         return self.shown(self.get_object())
 
+    @extend_schema(request=OptionalReasonSerializer, responses=KeySerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, key_id: str) -> Response:
         """End a key's pause."""

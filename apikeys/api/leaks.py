@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import structlog
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +17,12 @@ from apikeys.views import CountedView
 
 REPORTER = "leak report"
 REASON = "Reported as leaked by somebody who holds it"
+
+
+class ReportSerializer(serializers.Serializer[Any]):
+    """The whole key; it may stand in a header instead."""
+
+    key = serializers.CharField(required=False)
 
 
 class LeakSerializer(serializers.Serializer[Any]):
@@ -46,6 +53,7 @@ class LeakView(CountedView):
     serializer_class = LeakSerializer
     http_method_names = ("post",)
 
+    @extend_schema(request=ReportSerializer, responses=LeakSerializer, auth=["bearer", "header"])
     def post(self, request: Request) -> Response:
         """Report a key as leaked: it is revoked at once."""
         key = cast("ApiKey", request.auth)

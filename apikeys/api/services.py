@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import transaction
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, PermissionDenied
@@ -15,9 +16,10 @@ from rest_framework.response import Response
 from apikeys import actions, rules
 from apikeys.api import preconditions
 from apikeys.api.base import Access, ApiViewSet
-from apikeys.api.fields import PageQuery, Scopes, StrictSerializer, Text, Whole, kept_to
+from apikeys.api.fields import Days, PageQuery, Scopes, StrictSerializer, Text, Whole
 from apikeys.api.key_documents import OptionalReasonSerializer, ReasonSerializer
 from apikeys.api.pages import OldestFirst
+from apikeys.api.parameters import ETAG, IDEMPOTENCY_KEY, IF_MATCH
 from apikeys.models import SERVICE_ID_PATTERN, Service
 
 WRITE = "key:write"
@@ -56,20 +58,16 @@ class ServiceChangesSerializer(StrictSerializer):
     owner = Text(max_length=200, required=False, allow_blank=True)
     contact = Text(max_length=200, required=False, allow_blank=True)
     default_scopes = Scopes(required=False)
-    default_days = Whole(required=False, allow_null=True, min_value=1, max_value=3650)
+    default_days = Days(required=False, allow_null=True)
     default_rate_limit_per_hour = Whole(
         required=False, allow_null=True, min_value=rules.MINIMUM_RATE, max_value=rules.MAXIMUM_RATE
     )
-
-    def validate_default_days(self, days: int | None) -> int | None:
-        kept_to(rules.refuse_days)(days)
-        return days
 
 
 class ServiceDraftSerializer(ServiceChangesSerializer):
     """A service to register."""
 
-    service_id = Text(max_length=63, trim_whitespace=False, validators=[RegexValidator(SHAPE)])
+    service_id = Text(max_length=63, validators=[RegexValidator(SHAPE)])
 
 
 class ServiceQuery(PageQuery):
@@ -93,16 +91,21 @@ class ServiceViewSet(ApiViewSet):
     def rows(self, verb: str) -> QuerySet[Service]:
         return self.rights.services(verb)
 
+    @extend_schema(parameters=[ServiceQuery])
     def list(self, request: Request) -> Response:
         """List services, the oldest first."""
         services, asked = self.get_queryset(), self.asked(ServiceQuery)
         services = services.filter(owner=asked["owner"]) if "owner" in asked else services
         return self.get_paginated_response(self.get_serializer(self.paginate_queryset(services), many=True).data)
 
+    @extend_schema(parameters=[ETAG])
     def retrieve(self, request: Request, service_id: str) -> Response:
         """Show a service."""
         return self.shown(self.get_object())
 
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY, ETAG], request=ServiceDraftSerializer, responses={201: ServiceSerializer}
+    )
     def create(self, request: Request) -> Response:
         """Register a service."""
         facts: Any = self.sent(ServiceDraftSerializer)
@@ -116,6 +119,7 @@ class ServiceViewSet(ApiViewSet):
             service = actions.change_service(service=service, actor=self.actor, **facts)
         return self.shown(service, status=201)
 
+    @extend_schema(parameters=[IF_MATCH, ETAG], request=ServiceChangesSerializer)
     def partial_update(self, request: Request, service_id: str) -> Response:
         """Change what is known of a service, and what its new keys get."""
         changes: Any = self.sent(ServiceChangesSerializer)
@@ -127,12 +131,14 @@ class ServiceViewSet(ApiViewSet):
             service = actions.change_service(service=service, actor=self.actor, **changes)
         return self.shown(service)
 
+    @extend_schema(request=ReasonSerializer, responses=ServiceSerializer)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, service_id: str) -> Response:
         """Pause a service: all its keys are refused, from the next request on."""
         facts = self.sent(ReasonSerializer)
         return self.shown(actions.disable_service(service=self.get_object(), actor=self.actor, **facts))
 
+    @extend_schema(request=OptionalReasonSerializer, responses=ServiceSerializer)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, service_id: str) -> Response:
         """End a service's pause."""

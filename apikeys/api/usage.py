@@ -7,6 +7,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -87,6 +88,10 @@ class UsageViewSet(ApiViewSet):
     renderer_classes = (JSONRenderer, CsvRenderer)
     accesses = {"list": Access("key:read", "apikeys.view_service")}
 
+    @extend_schema(
+        parameters=[UsageQuery],
+        responses={(200, "application/json"): UsageSerializer(many=True), (200, "text/csv"): str},
+    )
     def list(self, request: Request) -> Response | StreamingHttpResponse:
         """List totals per hour or day, service, key, class of route and class of status, the oldest first."""
         asked = self.asked(UsageQuery)

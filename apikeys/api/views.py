@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +29,24 @@ class KeyInQuestion(ApiKeyAuthentication):
         return {"X-Api-Key": key}
 
 
+class ValidationSerializer(serializers.Serializer[Any]):
+    """Which service the key should be of, and the key itself unless it stands in a header."""
+
+    service_id = serializers.CharField(required=False)
+    api_key = serializers.CharField(required=False)
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What is known of a key that is good."""
+
+    is_valid = serializers.BooleanField()
+    key_id = serializers.CharField()
+    user_id = serializers.CharField()
+    service_id = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField()
+
+
 class ValidateKeyView(CountedView):
     """``{service_id, api_key?}`` to the key's facts; 401 for a bad key, 403 for a good key of another service."""
 
@@ -37,7 +57,9 @@ class ValidateKeyView(CountedView):
     def expected_service(self) -> str:
         return str(_document(self.request).get("service_id", DEFAULT_SERVICE))
 
+    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=["bearer", "header"])
     def post(self, request: Request) -> Response:
+        """Say whether a key is good, and of which service."""
         service: Service = request.user  # type: ignore[assignment]
         key: ApiKey = request.auth  # type: ignore[assignment]
         facts = {

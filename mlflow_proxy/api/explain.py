@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,11 +52,14 @@ class ExplainView(ApiView):
     """Whether a key would be let through with a call, and why."""
 
     serializer_class = ExplanationSerializer
+    looks_up = True
 
+    @extend_schema(parameters=[QuestionSerializer])
     def get(self, request: Request) -> Response:
         """Explain a call, for the calling key or for one that the caller may see."""
         return self.explained(self.asked(QuestionSerializer))
 
+    @extend_schema(request=QuestionSerializer, responses=ExplanationSerializer)
     def post(self, request: Request) -> Response:
         """Explain a call whose path is better not in an address."""
         return self.explained(self.sent(QuestionSerializer))

@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -46,6 +47,7 @@ class HealthSerializer(serializers.Serializer[Any]):
     progress = ProgressSerializer(allow_null=True)
     probes = serializers.SerializerMethodField()
 
+    @extend_schema_field(ProbeSerializer(many=True))
     def get_probes(self, found: report.Report) -> list[dict[str, Any]]:
         rows = [row for _, rows in found.chapters for row in rows]
         return list(ProbeSerializer(rows, many=True).data)
@@ -88,6 +90,7 @@ class HealthHistoryView(ApiView):
     access = READ
     serializer_class = HistorySerializer
 
+    @extend_schema(parameters=[HistoryQuery])
     def get(self, request: Request) -> Response:
         """List the lights of a day or a month."""
         window = self.asked(HistoryQuery)["window"]
@@ -102,6 +105,7 @@ class NewCheckView(ApiView):
     access = READ
     serializer_class = HealthSerializer
 
+    @extend_schema(request=StrictSerializer, responses={202: HealthSerializer})
     def post(self, request: Request) -> Response:
         """Begin a check, unless one is under way; the report tells how far it is."""
         self.sent(StrictSerializer)

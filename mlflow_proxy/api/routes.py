@@ -22,10 +22,18 @@ class RouteSerializer(serializers.Serializer[Any]):
     route_class = serializers.CharField(source="traffic")
 
 
+class RouteListSerializer(serializers.Serializer[Any]):
+    """All of it at once: there is no next page."""
+
+    results = RouteSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
 class RoutesView(ApiView):
     """What the portal lets through to MLflow; what is not here is 404 for every key."""
 
-    serializer_class = RouteSerializer
+    serializer_class = RouteListSerializer
 
     def get(self, request: Request) -> Response:
         """List the routes, the scope that each needs, and the kind of its traffic."""

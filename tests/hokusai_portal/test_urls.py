@@ -7,8 +7,9 @@ from django.urls import URLPattern, get_resolver, reverse
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # What a stranger may see, by the route as it is written; everything else is 401, and the admin a login.
-PUBLIC = {"", "health", "live", "ready", "api/health/mlflow"}
+PUBLIC = {"", "health", "live", "ready", "api/health/mlflow", "api/docs/errors"}
 LOGIN = {"admin/login/"}
+REST = ("api/v1/", "api/schema", "api/docs")
 OF_KEYS_ALONE = {"api/v1/^keys/validate/?$", "api/v1/^leaks/?$"}
 
 
@@ -60,7 +61,7 @@ def test_anonymous_everywhere_is_401(portal, db, upstream, route, method):
 def test_anonymous_everywhere_session_of_staff_alone_writes_nothing(staff, upstream, route):
     staff.handler.enforce_csrf_checks = True
     # The REST API is for staff too, with a token that another site's page cannot have.
-    expected = 403 if route.lstrip("^").startswith("api/v1/") and route not in OF_KEYS_ALONE else 401
+    expected = 403 if route.lstrip("^").startswith(REST) and route not in OF_KEYS_ALONE else 401
     assert staff.generic("POST", example(route)).status_code == expected
     assert not upstream.log
 
@@ -79,7 +80,7 @@ def test_anonymous_everywhere_public_pages_are_read_alone(portal, db, route, met
     assert portal.generic(method, f"/{route}").status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/.git/config", "/api", "/api/", "/api/schema/", "/api/docs/", "/mlflowx"])
+@pytest.mark.parametrize("path", ["/.git/config", "/api", "/api/", "/api/v2/keys", "/mlflowx"])
 def test_address_outside_every_mount_is_a_cheap_404(portal, path, django_assert_num_queries, db):
     with django_assert_num_queries(0):
         response = portal.get(path)
