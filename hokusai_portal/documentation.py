@@ -24,7 +24,7 @@ SCRIPTS: list[Any] = [
     Script(f"{SIDECAR}/swagger-ui-bundle.js", defer=True),
     Script("hokusai_portal/api_docs.js", defer=True),
 ]
-MEDIA = Media(css={"all": [f"{SIDECAR}/swagger-ui.css"]}, js=SCRIPTS)
+MEDIA = Media(css={"all": [f"{SIDECAR}/swagger-ui.css", "hokusai_portal/api_docs.css"]}, js=SCRIPTS)
 
 
 @cache

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.base import Access, ApiViewSet
-from apikeys.api.fields import PageQuery
+from apikeys.api.fields import PageQuery, Word
 from apikeys.api.pages import NewestFirst
 from apikeys.models import AuditEvent
 
@@ -35,10 +35,10 @@ class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
 class AuditQuery(PageQuery):
     """What the trail is narrowed down by."""
 
-    service = serializers.CharField(required=False, max_length=63)
-    key = serializers.CharField(required=False, max_length=24, help_text="Public id of a key.")
-    event = serializers.CharField(required=False, max_length=64, help_text="The action, like api_key_issued.")
-    actor = serializers.CharField(required=False, max_length=200)
+    service = Word(required=False, max_length=63)
+    key = Word(required=False, max_length=24, help_text="Public id of a key.")
+    event = Word(required=False, max_length=64, help_text="The action, like api_key_issued.")
+    actor = Word(required=False, max_length=200)
     since = serializers.DateTimeField(required=False)
     until = serializers.DateTimeField(required=False, help_text="Up to, and not with.")
 
@@ -60,6 +60,7 @@ class AuditEventViewSet(ApiViewSet):
     lookup_field = "pk"
     lookup_url_kwarg = "id"
     lookup_value_regex = "[^/]+"
+    looks_up = True
     accesses = dict.fromkeys(("list", "retrieve"), READ)
 
     def rows(self, verb: str) -> QuerySet[AuditEvent]:

@@ -119,7 +119,7 @@ class ApiViewSet(ApiView, _GenericViewSet):
         return super().dispatch(request, *args, **kwargs)
 
     def check_permissions(self, request: Request) -> None:
-        if self.action is None:
+        if self.action not in self.accesses:
             raise MethodNotAllowed(request.method or "")
         super().check_permissions(request)
 

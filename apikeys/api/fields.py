@@ -3,21 +3,34 @@
 A word for a number, a number for a word or a field that nobody asked for is refused and not guessed at.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.http import QueryDict
 from rest_framework import serializers
 
 from apikeys import rules, scopes
 from apikeys.api.pages import MAXIMUM_SIZE, SIZE
+from apikeys.models import SERVICE_ID_PATTERN
 from apikeys.rules import ActionRefusedError
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 HINTS = {"expires_at": "Send expires_in_days, a number of days."}
 
 
+class Word(serializers.CharField):
+    """What somebody looks for, taken as it stands; space is no mistake."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+
 class Text(serializers.CharField):
-    """A JSON string that holds no API key; of its length, space counts too."""
+    """One line of JSON text that holds no API key and nothing that steers a terminal; of its length, space counts."""
+
+    default_error_messages = {"control": "Control characters have no place here."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
@@ -26,6 +39,8 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         text = super().to_internal_value(data)
+        if CONTROL.search(text):
+            self.fail("control")
         if not text.strip() and not self.allow_blank:
             self.fail("blank")
         kept_to(rules.refuse_secret)(text)
@@ -55,6 +70,19 @@ class Reason(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=rules.MAXIMUM_REASON_LENGTH, **kwargs)
+
+
+class ServiceId(Text):
+    """The id of a service that is to be."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # A dollar sign would let a line feed through.
+        shape = RegexValidator(SERVICE_ID_PATTERN.replace("$", r"\Z"))
+        super().__init__(max_length=63, validators=[shape], **kwargs)
+
+
+class Address(serializers.IPAddressField):
+    """An IPv4 or IPv6 address."""
 
 
 class Networks(serializers.ListField):
@@ -105,7 +133,7 @@ class PageQuery(QuerySerializer):
     """What every list takes beside its filters."""
 
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=MAXIMUM_SIZE, default=SIZE)
-    cursor = serializers.CharField(required=False, max_length=500)
+    cursor = Word(required=False, max_length=500)
 
 
 def kept_to(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -16,6 +16,7 @@ from apikeys.api.fields import (
     StrictSerializer,
     Text,
     Whole,
+    Word,
 )
 from apikeys.models import ApiKey
 
@@ -72,15 +73,15 @@ class IssuedKeySerializer(KeySerializer):
 class KeyQuery(PageQuery):
     """What a list of keys is narrowed down by. ``service_id`` and ``active_only`` are the predecessor's."""
 
-    service = serializers.CharField(required=False, max_length=63)
+    service = Word(required=False, max_length=63)
     status = serializers.ChoiceField(choices=list(statuses.DESCRIPTIONS), required=False)
     scope = serializers.ChoiceField(choices=list(words_of_scope.DESCRIPTIONS), required=False)
-    owner = serializers.CharField(required=False, max_length=200, help_text="Of the service.")
-    search = serializers.CharField(required=False, max_length=100, help_text="In public id, name and note.")
+    owner = Word(required=False, max_length=200, help_text="Of the service.")
+    search = Word(required=False, max_length=100, help_text="In public id, name and note.")
     expires_before = serializers.DateTimeField(required=False)
     used_before = serializers.DateTimeField(required=False, help_text="Not used since then, or never.")
-    service_id = serializers.CharField(required=False, max_length=63)
-    active_only = serializers.BooleanField(required=False, default=None, allow_null=True)
+    service_id = Word(required=False, max_length=63)
+    active_only = serializers.BooleanField(required=False)
 
 
 class LimitsSerializer(StrictSerializer):
@@ -102,7 +103,7 @@ class DraftSerializer(LimitsSerializer):
     """A key to issue. What is left out is the service's default, or the policy's."""
 
     name = Text(max_length=100)
-    service_id = Text(max_length=63, required=False, help_text="The calling key's own service unless told otherwise.")
+    service_id = Text(max_length=63, required=False, help_text="The service of the calling key unless told.")
     scopes = Scopes(words=(*words_of_scope.DESCRIPTIONS, *legacy.MEANINGS), required=False)
     preset = serializers.ChoiceField(
         choices=list(words_of_scope.PRESETS), required=False, help_text="Added to the scopes."
@@ -111,8 +112,10 @@ class DraftSerializer(LimitsSerializer):
     environment = serializers.ChoiceField(
         choices=[*keys.ENVIRONMENTS, *conf.ENVIRONMENT_WORDS], required=False, help_text="For people; grants nothing."
     )
-    monthly_prediction_limit = serializers.JSONField(required=False, help_text="Accepted and not applied.")
-    billing_plan = serializers.JSONField(required=False, help_text="Accepted and not applied.")
+    monthly_prediction_limit = serializers.JSONField(
+        required=False, allow_null=True, help_text="Accepted and not applied."
+    )
+    billing_plan = serializers.JSONField(required=False, allow_null=True, help_text="Accepted and not applied.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Put preset and scopes together, and say what was read in another way than it was written."""

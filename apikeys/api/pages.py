@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,15 +20,13 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = MAXIMUM_SIZE
     template = None
+    invalid_cursor_message = "This list has no page of that cursor."
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Return the cursor; raises ValidationError for one that this list has not made."""
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            raise _foreign() from None
+        """Return the cursor; raises NotFound for one that this list has not made."""
+        cursor = super().decode_cursor(request)
         if cursor and cursor.position is not None and not self.is_position(str(cursor.position)):
-            raise _foreign()
+            raise NotFound(self.invalid_cursor_message)
         return cursor
 
     def is_position(self, text: str) -> bool:
@@ -51,10 +49,6 @@ class NewestFirst(CursorPagination):
             "required": ["results", "next", "previous"],
             "properties": {"results": schema, "next": address, "previous": address},
         }
-
-
-def _foreign() -> ValidationError:
-    return ValidationError({"cursor": "This is no cursor of this list."})
 
 
 class OldestFirst(NewestFirst):

@@ -12,9 +12,12 @@ from drf_spectacular.plumbing import append_meta
 
 from apikeys import conf
 from apikeys.api.meanings import MEANINGS
+from apikeys.models import SERVICE_ID_PATTERN
 
 Schema = dict[str, Any]
 
+CONTROL = r"\u0000-\u001f\u007f-\u009f"
+LINE = f"[^{CONTROL}]"
 PROBLEM: Schema = {
     "type": "object",
     "description": "A problem (RFC 9457). Some carry more facts, as docs/errors.md says.",
@@ -95,17 +98,34 @@ class StrictObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
         return schema | {"additionalProperties": False}
 
 
+class WordSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A word that is looked for has a character at least."""
+
+    target_class = "apikeys.api.fields.Word"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "string", "minLength": 1, "maxLength": self.target.max_length}
+
+
+class ServiceIdSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """The shape of a service id."""
+
+    target_class = "apikeys.api.fields.ServiceId"
+    priority = 1
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "string", "pattern": SERVICE_ID_PATTERN}
+
+
 class TextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A text that must say something says so."""
+    """One line; and a text that must say something says so."""
 
     target_class = "apikeys.api.fields.Text"
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
-        plain: Schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)  # noqa: SLF001
-        if not self.target.allow_blank and "pattern" not in plain:
-            plain["pattern"] = r"\S"
-        return plain
+        pattern = rf"^{LINE}*$" if self.target.allow_blank else rf"^{LINE}*[^{CONTROL}\s]{LINE}*$"
+        return {"type": "string", "pattern": pattern, "maxLength": self.target.max_length}
 
 
 class DaysSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
@@ -125,6 +145,15 @@ class NetworksSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untype
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
         item = {"type": "string", "format": "ip-network", "maxLength": 50, "example": "192.0.2.0/24"}
         return {"type": "array", "maxItems": self.target.max_length, "items": item}
+
+
+class AddressSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """An address of either kind."""
+
+    target_class = "apikeys.api.fields.Address"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 
 
 def without_last_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from apikeys import spreadsheets
 from apikeys.api.base import Access, ApiViewSet
-from apikeys.api.fields import PageQuery
+from apikeys.api.fields import PageQuery, Word
 from apikeys.api.pages import NewestFirst
 from apikeys.rollups import KINDS, UsageQuerySet
 
@@ -40,9 +40,9 @@ class UsageSerializer(serializers.Serializer[Any]):
 class UsageQuery(PageQuery):
     """What usage is narrowed down by, and how it is put together."""
 
-    service = serializers.CharField(required=False, max_length=63)
-    key = serializers.CharField(required=False, max_length=24, help_text="Public id of a key.")
-    route_class = serializers.CharField(required=False, max_length=16)
+    service = Word(required=False, max_length=63)
+    key = Word(required=False, max_length=24, help_text="Public id of a key.")
+    route_class = Word(required=False, max_length=16)
     status_class = serializers.IntegerField(required=False, min_value=1, max_value=5)
     since = serializers.DateTimeField(required=False, help_text="A day ago by hour, 30 days ago by day.")
     until = serializers.DateTimeField(required=False, help_text="Up to, and not with.")
@@ -86,6 +86,7 @@ class UsageViewSet(ApiViewSet):
     serializer_class = UsageSerializer
     pagination_class = OldestFirst
     renderer_classes = (JSONRenderer, CsvRenderer)
+    looks_up = True
     accesses = {"list": Access("key:read", "apikeys.view_service")}
 
     @extend_schema(

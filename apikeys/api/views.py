@@ -21,19 +21,22 @@ class KeyInQuestion(ApiKeyAuthentication):
     field = "api_key"
 
     def credential_headers(self, request: Request) -> Mapping[str, str]:
+        key = self.key_in_body(request)
+        return super().credential_headers(request) if key is None else {"X-Api-Key": key}
+
+    def key_in_body(self, request: Request) -> str | None:
+        """Return the key that is asked about; None where the body holds none."""
         key = _document(request).get(self.field)
-        if key is None:
-            return super().credential_headers(request)
-        if not isinstance(key, str):
+        if key is not None and not isinstance(key, str):
             raise ParseError(f"{self.field} must be a string.")
-        return {"X-Api-Key": key}
+        return key
 
 
 class ValidationSerializer(serializers.Serializer[Any]):
     """Which service the key should be of, and the key itself unless it stands in a header."""
 
     service_id = serializers.CharField(required=False)
-    api_key = serializers.CharField(required=False)
+    api_key = serializers.CharField(required=False, allow_null=True)
 
 
 class VerdictSerializer(serializers.Serializer[Any]):
@@ -57,7 +60,7 @@ class ValidateKeyView(CountedView):
     def expected_service(self) -> str:
         return str(_document(self.request).get("service_id", DEFAULT_SERVICE))
 
-    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=["bearer", "header"])
+    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=[{"bearer": []}, {"header": []}, {}])
     def post(self, request: Request) -> Response:
         """Say whether a key is good, and of which service."""
         service: Service = request.user  # type: ignore[assignment]

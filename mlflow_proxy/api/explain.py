@@ -6,11 +6,12 @@ from typing import Any
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.base import ApiView
-from apikeys.api.fields import QuerySerializer, Text
+from apikeys.api.fields import Address, QuerySerializer, Text
 from apikeys.authentication import client_address
 from apikeys.models import ApiKey
 from apikeys.redaction import redact_keys
@@ -25,7 +26,7 @@ class QuestionSerializer(QuerySerializer):
         r"\A/", max_length=8000, trim_whitespace=False, help_text="As a client sends it: /api/mlflow/api/2.0/…"
     )
     key = Text(max_length=24, required=False, help_text="Public id; the calling key unless told otherwise.")
-    address = serializers.IPAddressField(required=False, help_text="Judges the key's networks for this address.")
+    address = Address(required=False, help_text="Judges the key's networks for this address.")
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
@@ -71,7 +72,7 @@ class ExplainView(ApiView):
         try:
             told = explain(key, question["method"], question["path"], address=address)
         except NotProxiedError as error:
-            raise serializers.ValidationError({"path": str(error)}) from None
+            raise NotFound(str(error)) from None
         asked = {"key_id": key.public_id, "method": question["method"], "path": redact_keys(question["path"])}
         return Response(ExplanationSerializer(asked | {"address": address} | asdict(told)).data)
 

@@ -5,7 +5,7 @@ SwaggerUIBundle({
   domNode: operations,
   url: operations.dataset.schema,
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   validatorUrl: null,
   requestInterceptor(request) {
     request.headers["X-CSRFToken"] = operations.dataset.token;

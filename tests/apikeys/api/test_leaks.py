@@ -57,6 +57,13 @@ def test_report_of_what_is_no_key_is_401(portal, db, key):
     assert report(portal, key).status_code == 401
 
 
+@pytest.mark.parametrize("sent", [{}, {"kye": "hk_live_x"}, {"key": None}])
+def test_report_without_a_key_in_the_body_does_not_end_the_reporter_s_own(portal, reader, bearer, sent):
+    response = portal.post("/api/v1/leaks", sent, content_type="application/json", headers=bearer(reader))
+    assert (response.status_code, reason(response)) == (401, "UNAUTHENTICATED")
+    assert not ApiKey.objects.get(pk=reader.row.pk).is_revoked
+
+
 def test_report_tells_the_service_s_contact_once(portal, mailed, stranger):
     for _ in range(2):
         report(portal, stranger.secret.text)

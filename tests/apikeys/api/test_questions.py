@@ -118,8 +118,8 @@ def test_pages_of_usage_follow_each_other(operator, called):
 
 
 @pytest.mark.parametrize("cursor", ["cD0x", "cD0yMDIwLTAxLTAx", "cD0yMDIwLTk5LTAxVDAwOjAw"])
-def test_cursor_of_usage_that_is_no_time_is_400(operator, cursor):
-    assert refused_fields(operator.get(f"/usage?cursor={cursor}")) == {"cursor"}
+def test_cursor_of_usage_that_is_no_time_is_404(operator, cursor):
+    assert reason(operator.get(f"/usage?cursor={cursor}")) == "NOT_FOUND"
 
 
 def test_hostile_names_usage_as_csv_holds_no_formula(operator, called):
