@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The files name every package: without --no-deps, older pips look past the lock for one that is asked for with an extra.
 PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: help run test check format bench soak matrix image-test compose-env compose-test deploy-check lock clean
+.PHONY: help run test check format bench fuzz soak matrix image-test compose-env compose-test deploy-check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: .venv/.installed-dev ## Format the code
 
 bench: .venv/.installed-dev .venv-mlflow/.installed-bench ## Compare the portal with MLflow alone, nginx and boto3 (a quarter of an hour; BENCH_ARGS=--quick)
 	$(BIN)/python -m bench.run $(BENCH_ARGS)
+
+fuzz: .venv/.installed-dev .venv-mlflow/.installed ## Try the REST API with made-up calls (a quarter of an hour; FUZZ_EXAMPLES=n)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest tests/live/test_fuzz.py -rs
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (half an hour; CONTRIBUTING)
 	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)

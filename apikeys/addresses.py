@@ -1,7 +1,7 @@
 """Which address a request really comes from; pure: believes a forwarded header only from a trusted proxy."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,6 +40,16 @@ def is_in(address: str | None, networks: Sequence[str]) -> bool:
     """Return whether an address lies in one of the networks; an unknown address lies in none."""
     parsed = _parse(address or "")
     return parsed is not None and any(parsed in network for network in _networks(tuple(networks)))
+
+
+def are_within(texts: Iterable[str], bounds: Sequence[str]) -> bool:
+    """Return whether there are networks, and each lies in one of the bounds; all of them in canonical spelling."""
+    inner, outer = _networks(tuple(texts)), _networks(tuple(bounds))
+    return bool(inner) and all(any(_is_subnet(one, bound) for bound in outer) for one in inner)
+
+
+def _is_subnet(one: Network, bound: Network) -> bool:
+    return one.version == bound.version and one.subnet_of(bound)  # type: ignore[arg-type]  # of the same version
 
 
 def caller_of(address: str) -> str:

@@ -4,7 +4,7 @@ from django.conf import settings
 
 from apikeys import keys
 
-_ENVIRONMENT_WORDS = {"production": "live", "test": "test", "development": "dev"}
+ENVIRONMENT_WORDS = {"production": "live", "test": "test", "development": "dev"}
 
 
 def peppers() -> dict[int, bytes]:
@@ -15,7 +15,7 @@ def peppers() -> dict[int, bytes]:
 
 def key_environment(word: str) -> str:
     """Return the key's environment word for either spelling; raises ValueError for an unknown one."""
-    short = _ENVIRONMENT_WORDS.get(word, word)
+    short = ENVIRONMENT_WORDS.get(word, word)
     if short not in keys.ENVIRONMENTS:
         raise ValueError(f"environment must be one of {', '.join(keys.ENVIRONMENTS)}, not {word!r}")
     return short

@@ -1,6 +1,7 @@
-"""Tells in time of keys that end: an audit event for each notice, and a mail to the service's contact if it has one.
+"""Tells in time of keys that end, and at once of keys that leaked: a mail to the service's contact if it has one.
 
-A key is noticed once for each threshold it passes. What the mail server would not take is tried again later.
+A key that ends is noticed once for each threshold it passes, with an audit event. What the mail server would not take
+of these is tried again later.
 """
 
 import datetime
@@ -24,6 +25,16 @@ class Notice:
 
     key: ApiKey
     days: int
+
+
+def tell_of_leak(key: ApiKey) -> bool:
+    """Mail the service's contact that a key of it was reported, and is revoked; return whether that was possible."""
+    try:
+        subject = f"API key {key} of {key.service} is revoked: leaked"
+        return contacts.mail(key.service, subject, leak_lines_of(key))
+    except OSError as error:
+        log.warning("leak_notice_unsent", api_key=key.public_id, error=type(error).__name__)
+        return False
 
 
 def send_due(actor: actions.Actor) -> dict[str, int]:
@@ -68,6 +79,16 @@ def _given(public_ids: list[str]) -> defaultdict[tuple[str, str], list[int]]:
     for public_id, facts in noticed.values_list("object_id", "after"):
         given[public_id, facts["expires_at"]].append(facts["days"])
     return given
+
+
+def leak_lines_of(key: ApiKey) -> tuple[str, ...]:
+    return (
+        f"Somebody who holds the API key {key} ({key.name}) of service {key.service} has reported it as leaked.",
+        "It is revoked: calls with it are answered 401.",
+        "",
+        "See in the audit trail and the usage of the key what was done with it, and issue another one where it is",
+        "still needed.",
+    )
 
 
 def subject_of(notice: Notice) -> str:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model, QuerySet
 
 from apikeys import scopes
-from apikeys.models import ApiKey, ApiKeyQuerySet, AuditEvent, Service, Usage
+from apikeys.models import DEFAULT_SERVICE, ApiKey, ApiKeyQuerySet, AuditEvent, Service, Usage
 from apikeys.rollups import UsageQuerySet
 
 SEE_EVERY_SERVICE = "apikeys.see_every_service"
@@ -86,15 +86,19 @@ def may_issue(user: Account, service: Service) -> bool:
 
 def may_rotate(user: Account, key: ApiKey) -> bool:
     """Return whether an account may be shown a key's successor: only if it could give out all that the key holds."""
-    return may_issue(user, key.service) and grantable_scopes(user).issuperset(key.scopes)
+    return may_issue(user, key.service) and grantable_scopes(user, key.service).issuperset(key.scopes)
 
 
-def grantable_scopes(user: Account) -> frozenset[str]:
-    """Return the scopes that an account may give to a key.
+def grantable_scopes(user: Account, service: Service | None = None) -> frozenset[str]:
+    """Return the scopes that an account may give to a key, of a certain service where one is named.
 
-    Some reach past the key's own service: whoever acts for single services cannot give those away.
+    Some reach past the key's own service, and on keys of ``platform`` more of them do: whoever acts for single services
+    cannot give those away.
     """
-    return scopes.ALL if _reaches_all(user, "add") else scopes.ALL - scopes.BEYOND_ONE_SERVICE
+    if _reaches_all(user, "add"):
+        return scopes.ALL
+    is_default = service is not None and service.service_id == DEFAULT_SERVICE
+    return scopes.ALL - scopes.BEYOND_ONE_SERVICE - (scopes.OF_OPERATORS if is_default else frozenset())
 
 
 def _is_granted(user: Account, verb: str, model: type[Model]) -> bool:

@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "corsheaders",
     "django_structlog",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
@@ -153,10 +155,25 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apikeys.api.parsers.SmallJSONParser"],
+    # Python's own form: old clients read times with fromisoformat, which did not know Z.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%f%:z",
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "apikeys.api.schema.PortalSchema",
     "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hokusai Portal",
+    "DESCRIPTION": "Services, API keys, usage, audit trail and storage health. docs/api.md is the guide.",
+    "VERSION": "1",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["apikeys.api.schema.without_last_slash"],
+    "POSTPROCESSING_HOOKS": ["apikeys.api.schema.completed"],
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 CORS_ALLOWED_ORIGINS = env.CORS_ORIGINS

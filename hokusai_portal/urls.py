@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from hokusai_portal import scrape, sign_in, views
+from apikeys.api.base import NothingView
+from hokusai_portal import documentation, scrape, sign_in, views
 
 handler400 = "hokusai_portal.views.bad_request"
 handler403 = "hokusai_portal.views.permission_denied"
@@ -24,5 +25,10 @@ urlpatterns = [
     path("sign-out", LogoutView.as_view(next_page="sign-in"), name="sign-out"),
     path("admin/storage-health/", include("mlflow_proxy.admin.urls")),
     path("admin/", admin.site.urls),
+    re_path(r"^api/schema/?$", documentation.SchemaView.as_view(), name="api-schema"),
+    re_path(r"^api/docs/?$", documentation.DocsView.as_view(), name="api-docs"),
+    path("api/docs/errors", documentation.errors, name="api-errors"),
     path("api/v1/", include("apikeys.api.urls")),
+    path("api/v1/", include("mlflow_proxy.api.urls")),
+    re_path(r"^api/v1/(?P<rest>[\s\S]*)$", NothingView.as_view(), name="api-nothing"),
 ]

@@ -76,6 +76,7 @@ def test_addresses_are_listed():
 def test_listed_address_answers(portal, db, settings, address):
     settings.MLFLOW_SERVER_URL = "http://127.0.0.1:9"
     expected = {"/ready": 503, "/api/health/mlflow": 503, "/admin/": 302, "/api/v1/keys/validate": 401}
+    expected |= {"/api/docs/": 401, "/api/schema/": 401, "/api/docs/errors": 200}
     expected["/metrics"] = expected["/mlflow/"] = 401
     expected["/admin/storage-health/"] = 302
     open_or_guarded = 401 if "…" in address else 200

@@ -70,8 +70,8 @@ def test_refusal_indistinguishable_in_validation(portal, refused, reason):
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
     assert document.pop("request_id") == response["X-Request-ID"]
     assert document == {
-        "type": "urn:hokusai-portal:error:unauthenticated",
-        "title": "Unauthenticated",
+        "type": "/api/docs/errors#UNAUTHENTICATED",
+        "title": "No valid API key, and no session of staff",
         "status": 401,
         "reason": "UNAUTHENTICATED",
         "detail": "The API key is not valid. Ask its service's owner for a new one.",
