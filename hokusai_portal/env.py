@@ -137,9 +137,10 @@ S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", vali
 REDIRECT_MIN_BYTES: int = env.int("HOKUSAI_REDIRECT_MIN_BYTES", 64 * 1024**2, validate=validate.Range(0, 2**50))
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
-CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))
+CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 2.0, validate=validate.Range(0.1, 60))
 METADATA_TIMEOUT: float = env.float("HOKUSAI_METADATA_TIMEOUT", 60.0, validate=validate.Range(0.1, 600))
 TRANSFER_TIMEOUT: float = env.float("HOKUSAI_TRANSFER_TIMEOUT", 300.0, validate=validate.Range(0.1, 3600))
+BREAKERS: bool = env.bool("HOKUSAI_BREAKERS", True)
 MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=validate.Range(1024, 256 * 1024**2))
 
 KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))
