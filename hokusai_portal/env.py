@@ -120,6 +120,9 @@ MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535
 METRICS_DIR = DATA_DIR / "metrics" / str(PORTAL_PORT)
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
+DRAIN_SECONDS: float = env.float(
+    "HOKUSAI_DRAIN_SECONDS", 5.0 if IS_PRODUCTION else 0.0, validate=validate.Range(0, 300)
+)
 # Three quarters of a worker's threads: one key cannot hold them all.
 KEY_CONCURRENCY: int = env.int("HOKUSAI_KEY_CONCURRENCY", 12, validate=validate.Range(1, 512))
 
