@@ -7,16 +7,19 @@ BIN := .venv/bin
 # The files name every package: without --no-deps, older pips look past the lock for one that is asked for with an extra.
 PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: help run test check format bench fuzz soak matrix image-test compose-env compose-test deploy-check lock clean
+.PHONY: help run test test-postgres check format bench fuzz replicas-test outage-test soak matrix image-test compose-env compose-test deploy-check lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed .venv-mlflow/.installed ## Start MLflow, portal and worker on this machine; Ctrl-C stops them
 	@exec $(BIN)/python -m hokusai_portal.stack
 
 test: .venv/.installed-dev .venv-mlflow/.installed ## Run the whole suite, live tests included
 	$(BIN)/python -m pytest
+
+test-postgres: .venv/.installed-dev ## Run the unit tests on PostgreSQL
+	$(BIN)/python -m tests.on_postgres $(PYTEST_ARGS)
 
 check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment settings, image files, locks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -36,6 +39,12 @@ bench: .venv/.installed-dev .venv-mlflow/.installed-bench ## Compare the portal 
 
 fuzz: .venv/.installed-dev .venv-mlflow/.installed ## Try the REST API with made-up calls (a quarter of an hour; FUZZ_EXAMPLES=n)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest tests/live/test_fuzz.py -rs
+
+replicas-test: .venv/.installed-dev .venv-mlflow/.installed ## Two replicas behind nginx: killed, rolled and revoked under load (three minutes)
+	$(BIN)/python -m pytest -m replicas tests/live
+
+outage-test: .venv/.installed-dev .venv-mlflow/.installed ## Take MLflow, store, databases away and measure what callers see
+	$(BIN)/python -m pytest -m outage tests/live
 
 soak: .venv/.installed-dev .venv-mlflow/.installed ## Repeat the fault cases by the thousand (half an hour; CONTRIBUTING)
 	$(BIN)/python -m pytest -m soak -rs $(SOAK_ARGS)

@@ -128,6 +128,9 @@ MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535
 METRICS_DIR = DATA_DIR / "metrics" / str(PORTAL_PORT)
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
+DRAIN_SECONDS: float = env.float(
+    "HOKUSAI_DRAIN_SECONDS", 5.0 if IS_PRODUCTION else 0.0, validate=validate.Range(0, 300)
+)
 # Three quarters of a worker's threads: one key cannot hold them all.
 KEY_CONCURRENCY: int = env.int("HOKUSAI_KEY_CONCURRENCY", 12, validate=validate.Range(1, 512))
 
@@ -145,9 +148,10 @@ S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", vali
 REDIRECT_MIN_BYTES: int = env.int("HOKUSAI_REDIRECT_MIN_BYTES", 64 * 1024**2, validate=validate.Range(0, 2**50))
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
-CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))
+CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 2.0, validate=validate.Range(0.1, 60))
 METADATA_TIMEOUT: float = env.float("HOKUSAI_METADATA_TIMEOUT", 60.0, validate=validate.Range(0.1, 600))
 TRANSFER_TIMEOUT: float = env.float("HOKUSAI_TRANSFER_TIMEOUT", 300.0, validate=validate.Range(0.1, 3600))
+BREAKERS: bool = env.bool("HOKUSAI_BREAKERS", True)
 MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=validate.Range(1024, 256 * 1024**2))
 
 KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))

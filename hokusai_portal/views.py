@@ -13,7 +13,7 @@ from apikeys import scopes
 from apikeys.authentication import CredentialRefusedError, client_address, identify
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
-from hokusai_portal import __version__
+from hokusai_portal import __version__, draining
 from mlflow_proxy import metrics, replies
 from mlflow_proxy.health import readiness
 from mlflow_proxy.health.answers import Probe
@@ -54,6 +54,8 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when every critical dependency answers, else 503; each check by name, with its reason as a closed word."""
+    if draining.is_under_way():
+        return JsonResponse({"ready": False, "draining": True, "checks": []}, status=503)
     answers = readiness.recent_answers.get()
     is_ready = all(answer.passed for answer in answers if answer.is_critical)
     sees_details = may_see_details(request)

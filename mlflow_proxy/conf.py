@@ -101,6 +101,15 @@ def transfer_timeout() -> float:
     return float(settings.HOKUSAI_TRANSFER_TIMEOUT)
 
 
+def has_breakers() -> bool:
+    return bool(settings.HOKUSAI_BREAKERS)
+
+
+def breaker_crowd() -> int:
+    """Return how many calls of one kind may wait for long before the portal asks: half of a worker's threads."""
+    return max(1, int(settings.HOKUSAI_WEB_THREADS) // 2)
+
+
 def max_json_bytes() -> int:
     return int(settings.HOKUSAI_MAX_JSON_BYTES)
 

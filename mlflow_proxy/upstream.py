@@ -1,7 +1,7 @@
 """The only module that opens a socket to MLflow: pools, deadlines, streaming and four named errors.
 
 Sends a target as rendered: no redirect, no retry, no cookie, no decoding, nothing from the environment. It decides
-no right and knows no header rule.
+no right, and of headers it knows those of its own questions alone.
 """
 
 import errno
@@ -19,10 +19,11 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from mlflow_proxy import conf, metrics
+from mlflow_proxy import circuits, conf, headers, metrics
 from mlflow_proxy.exceptions import (
     UpstreamError,
     UpstreamGarbledError,
+    UpstreamPausedError,
     UpstreamRefusedError,
     UpstreamTimedOutError,
 )
@@ -33,6 +34,10 @@ log = structlog.get_logger(__name__)
 
 PIECE = 128 * 1024
 POOL_SIZE = 64
+QUESTION_SECONDS = 2.0
+API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
+# Native artifact streaming ignores the static prefix (MLflow 3.17); 404 is the answer of one that works.
+NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 # uvicorn closes a connection after 5 s of silence; a request sent into that moment would be lost.
 MAXIMUM_IDLE_SECONDS = 4.0
 
@@ -93,29 +98,63 @@ class PromptTlsConnection(PromptConnection, HTTPSConnection):
 def send(
     method: str,
     target: str,
-    headers: Mapping[str, str],
+    told: Mapping[str, str],
     *,
     body: bytes | Iterable[bytes] | None = None,
     traffic: Traffic = "metadata",
-    timeout: float | None = None,
-    is_logged: bool = True,
 ) -> urllib3.BaseHTTPResponse:
     """Send one request and return the response with its body unread; the caller hands it to ``Body`` or ``read``.
 
-    An iterable body without a Content-Length header goes out chunked. ``timeout`` in seconds bounds each wait for
-    bytes. ``is_logged`` is False for a question of health, whose answer is kept elsewhere. Raises UpstreamRefusedError
+    ``told`` are the headers; an iterable body without a Content-Length goes out chunked. Raises UpstreamRefusedError
     when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and whatever the body's iteration raises; in
     each case the connection is closed unfinished.
     """
+    patience = conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout()
+    with circuits.guarded("mlflow", traffic, is_answering=lambda: _is_answering(traffic), refusal=UpstreamPausedError):
+        return _exchange(method, target, told, body=body, traffic=traffic, patience=patience)
+
+
+def ask(
+    method: str, target: str, *, seconds: float, limit: int, body: bytes | None = None, traffic: Traffic = "metadata"
+) -> tuple[int, bytes]:
+    """Ask a question of the portal's own, past the breaker: return status and at most ``limit`` bytes of the answer.
+
+    ``seconds`` bound each wait. Nothing is logged: whoever asks keeps the answer. Raises UpstreamError.
+    """
+    told = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Accept-Encoding": "identity"}
+    told |= {headers.HOP_HEADER: "1"} | ({"Content-Length": str(len(body))} if body is not None else {})
+    response = _exchange(method, target, told, body=body, traffic=traffic, patience=seconds, is_logged=False)
+    return response.status, read(response, limit, is_logged=False)
+
+
+def _is_answering(traffic: Traffic) -> bool:
+    """Return whether MLflow answers for a kind of traffic, whatever it says; its own /health asks no database."""
+    target = conf.static_prefix() + API_GET if traffic == "metadata" else NATIVE_ARTIFACT
+    try:
+        ask("GET", target, seconds=QUESTION_SECONDS, limit=PIECE, traffic=traffic)
+    except UpstreamError:
+        return False
+    return True
+
+
+def _exchange(
+    method: str,
+    target: str,
+    told: Mapping[str, str],
+    *,
+    body: bytes | Iterable[bytes] | None,
+    traffic: Traffic,
+    patience: float,
+    is_logged: bool = True,
+) -> urllib3.BaseHTTPResponse:
     upstream = conf.upstream()
     pool = _pool(upstream.scheme, upstream.host, upstream.port, traffic, os.getpid())
-    patience = timeout or (conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout())
     with _named_errors(method, is_logged=is_logged), metrics.timed_upstream(traffic):
         response = pool.urlopen(
             method,
             target,
             body=body,
-            headers=headers,
+            headers=told,
             retries=False,
             redirect=False,
             assert_same_host=False,

@@ -18,7 +18,7 @@ from django.test import Client
 from apikeys import actions, failures, pacing, scopes, sightings, usage
 from apikeys.models import DEFAULT_SERVICE, Service
 from apikeys.throttling import ConcurrencyThrottle
-from mlflow_proxy import views
+from mlflow_proxy import circuits, views
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +76,7 @@ def _no_leftovers(monkeypatch):
     monkeypatch.setattr(failures, "_good", {})
     monkeypatch.setattr(ConcurrencyThrottle, "_open", Counter())
     pacing.shared.cache_clear()
+    circuits._breaker.cache_clear()
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()
