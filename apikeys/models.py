@@ -82,9 +82,13 @@ class Service(models.Model):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def with_validity(self) -> ApiKeyQuerySet:
-        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key."""
+        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key.
+
+        And ``replaced_at``: since when it has a successor, None without one.
+        """
         return self.select_related("service").annotate(
-            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField())
+            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField()),
+            replaced_at=F("successor__created_at"),
         )
 
     def usable(self) -> ApiKeyQuerySet:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.utils.csp import CSP
 
+from apikeys import sunsets
 from apikeys.keys import parse_peppers
 from apikeys.sessions import WHOLE_SECONDS
 from hokusai_portal import env, log_config
@@ -160,6 +161,7 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_EXPOSE_HEADERS = [
     *("X-Request-ID", "Retry-After", "WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+    *sunsets.NAMES,
 ]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
 
