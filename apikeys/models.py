@@ -12,9 +12,20 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apikeys import keys, statuses
+from apikeys.deliveries import Delivery, Webhook
 from apikeys.rollups import ClientVersion, Usage
 
-__all__ = ["DEFAULT_SERVICE", "ApiKey", "AuditEvent", "ClientVersion", "Service", "Usage", "database_now"]
+__all__ = [
+    "DEFAULT_SERVICE",
+    "ApiKey",
+    "AuditEvent",
+    "ClientVersion",
+    "Delivery",
+    "Service",
+    "Usage",
+    "Webhook",
+    "database_now",
+]
 
 DEFAULT_SERVICE = "platform"
 SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apikeys import conf
+
 
 class Upstream(NamedTuple):
     """Where MLflow is: ``netloc`` is also the Host that it must allow."""
@@ -94,8 +96,7 @@ def client_environment() -> dict[str, str]:
 
 def authorities() -> str | bool:
     """Return the file of authorities that a client here trusts, True for those of requests."""
-    environment = client_environment()
-    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or True
+    return conf.authorities() or True
 
 
 def public_url() -> str:
