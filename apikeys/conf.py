@@ -61,6 +61,18 @@ def has_mail_server() -> bool:
     return "default" in settings.MAILERS
 
 
+def webhook_networks() -> list[str]:
+    """Return the networks that webhooks may lead to although they are not public."""
+    networks: list[str] = settings.HOKUSAI_WEBHOOK_NETWORKS
+    return networks
+
+
+def authorities() -> str:
+    """Return the file of authorities that a client here trusts, empty for the system's."""
+    environment: dict[str, str] = settings.HOKUSAI_CLIENT_ENVIRONMENT
+    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or ""
+
+
 def public_url() -> str:
     """Return the address that people type, empty where the portal is not told."""
     url: str = settings.HOKUSAI_PUBLIC_URL

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apikeys import keys, statuses
+from apikeys.deliveries import Delivery, Webhook
 from apikeys.rollups import ClientVersion, Usage
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "ClientVersion",
+    "Delivery",
     "KeyNetwork",
     "Service",
     "Usage",
+    "Webhook",
     "database_now",
 ]
 
@@ -93,9 +96,13 @@ class Service(models.Model):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def with_validity(self) -> ApiKeyQuerySet:
-        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key."""
+        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key.
+
+        And ``replaced_at``: since when it has a successor, None without one.
+        """
         return self.select_related("service").annotate(
-            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField())
+            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField()),
+            replaced_at=F("successor__created_at"),
         )
 
     def usable(self) -> ApiKeyQuerySet:

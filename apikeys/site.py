@@ -17,7 +17,8 @@ from apikeys import trail
 from apikeys.authentication import client_address
 from apikeys.sign_in import PacedAuthenticationForm
 
-SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "Usage", "AuditEvent", "User", "Group"))}
+ORDER = ("Service", "ApiKey", "Usage", "AuditEvent", "Webhook", "User", "Group")
+SCREENS = {name: place for place, name in enumerate(ORDER)}
 
 APPS = {"auth": "Accounts"}
 

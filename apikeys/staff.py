@@ -5,11 +5,23 @@ carry. And to this service? Yes where it may act for every service, or where the
 Nobody deletes anything, and nobody changes the trail: no permission opens that, not even a superuser's.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model, QuerySet
 
 from apikeys import scopes
-from apikeys.models import DEFAULT_SERVICE, ApiKey, ApiKeyQuerySet, AuditEvent, Service, Usage
+from apikeys.models import (
+    DEFAULT_SERVICE,
+    ApiKey,
+    ApiKeyQuerySet,
+    AuditEvent,
+    Delivery,
+    Service,
+    Usage,
+    Webhook,
+)
 from apikeys.rollups import UsageQuerySet
 
 SEE_EVERY_SERVICE = "apikeys.see_every_service"
@@ -21,6 +33,8 @@ VERBS: dict[type[Model], frozenset[str]] = {
     Service: frozenset({"view", "add", "change"}),
     ApiKey: frozenset({"view", "add", "change"}),
     AuditEvent: frozenset({"view"}),
+    Webhook: frozenset({"view", "add", "change"}),
+    Delivery: frozenset({"view"}),
 }
 # What a group can hold that means anything here.
 _BESIDE = (SEE_EVERY_SERVICE, ACT_FOR_EVERY_SERVICE, VIEW_MLFLOW_UI, EDIT_MLFLOW_UI)
@@ -39,7 +53,7 @@ def may(user: Account, verb: str, subject: Model | type[Model]) -> bool:
     """
     if isinstance(subject, type):
         return _is_granted(user, verb, subject)
-    rows = {Service: services, ApiKey: keys, AuditEvent: events}[type(subject)]
+    rows = ROWS[type(subject)]
     return rows(user, verb).filter(pk=subject.pk).exists()
 
 
@@ -64,6 +78,18 @@ def events(user: Account, verb: str = "view") -> QuerySet[AuditEvent]:
     if _reaches_all(user, verb):
         return AuditEvent.objects.all()
     return AuditEvent.objects.filter(service_id__in=_within_reach(user, verb).values("service_id"))
+
+
+def webhooks(user: Account, verb: str = "view") -> QuerySet[Webhook]:
+    """Return the webhooks that an account may view or change: all or none, because they tell of every service."""
+    is_allowed = _is_granted(user, verb, Webhook) and _reaches_all(user, verb)
+    return Webhook.objects.all() if is_allowed else Webhook.objects.none()
+
+
+def deliveries(user: Account, verb: str = "view") -> QuerySet[Delivery]:
+    """Return the deliveries that an account may view: all or none, like webhooks."""
+    is_allowed = _is_granted(user, verb, Delivery) and _reaches_all(user, verb)
+    return Delivery.objects.all() if is_allowed else Delivery.objects.none()
 
 
 def usage(user: Account) -> UsageQuerySet:
@@ -113,3 +139,12 @@ def _reaches_all(user: Account, verb: str) -> bool:
 def _within_reach(user: Account, verb: str) -> QuerySet[Service]:
     # Asked of Service and not of the account: a stranger has no such relation.
     return Service.objects.all() if _reaches_all(user, verb) else Service.objects.filter(issuers=user.pk)
+
+
+ROWS: dict[type[Model], Callable[[Account, str], QuerySet[Any]]] = {
+    Service: services,
+    ApiKey: keys,
+    AuditEvent: events,
+    Webhook: webhooks,
+    Delivery: deliveries,
+}

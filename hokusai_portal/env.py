@@ -73,11 +73,12 @@ def _redis_url(value: str) -> None:
 
 def _webhook_url(value: str) -> None:
     try:
-        is_good = urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).hostname)
+        parts = urlsplit(value)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:
         is_good = False
     if value and not is_good:
-        raise ValidationError("must look like https://host/path")
+        raise ValidationError("must look like https://host/path, without user and password")
 
 
 def _addresses(values: list[str]) -> None:
@@ -158,6 +159,7 @@ KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validat
 KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
 STORAGE_CHECK_SECONDS: int = env.int("HOKUSAI_STORAGE_CHECK_SECONDS", 300, validate=validate.Range(30, 86400))
+WEBHOOK_NETWORKS: list[str] = env.list("HOKUSAI_WEBHOOK_NETWORKS", [], validate=_networks)
 ALERT_EMAILS: list[str] = env.list("HOKUSAI_ALERT_EMAILS", [], validate=_addresses)
 ALERT_WEBHOOK_URL: str = env.str("HOKUSAI_ALERT_WEBHOOK_URL", "", validate=_webhook_url)
 ALERT_WEBHOOK_SECRET: str = env.str("HOKUSAI_ALERT_WEBHOOK_SECRET", "")

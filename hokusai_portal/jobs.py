@@ -6,7 +6,7 @@ A job is one row here, one function that returns the facts for its log line, and
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apikeys import arrivals, ledger, notices
+from apikeys import arrivals, ledger, notices, outbox
 from apikeys.actions import Actor
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import sweeps
@@ -19,7 +19,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run says in the log; ``again_in`` seconds, where that is sooner than usual."""
+    """What a run says in the log, empty where it did nothing; ``again_in`` seconds, where that is sooner than usual."""
 
     facts: dict[str, object]
     again_in: float | None = None
@@ -50,6 +50,8 @@ def jobs() -> tuple[Job, ...]:
         Job("expiry_notices", HOUR, send_expiry_notices),
         Job("network_notices", 5 * MINUTE, send_network_notices),
         Job("usage_roll_up", 24 * HOUR, roll_up_usage),
+        Job("webhooks", 10.0, send_to_webhooks),
+        Job("webhook_pruning", 24 * HOUR, prune_deliveries),
     )
 
 
@@ -81,3 +83,11 @@ def send_network_notices() -> Report:
 
 def roll_up_usage() -> Report:
     return Report(dict(ledger.roll_up()._asdict()))
+
+
+def send_to_webhooks() -> Report:
+    return Report(dict(outbox.run()))
+
+
+def prune_deliveries() -> Report:
+    return Report({"removed": outbox.prune()})

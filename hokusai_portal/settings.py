@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.utils.csp import CSP
 
+from apikeys import sunsets
 from apikeys.keys import parse_peppers
 from apikeys.sessions import WHOLE_SECONDS
 from hokusai_portal import env, log_config
@@ -182,6 +183,7 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_EXPOSE_HEADERS = [
     *("X-Request-ID", "Retry-After", "WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+    *sunsets.NAMES,
 ]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
 
@@ -239,6 +241,7 @@ HOKUSAI_ARTIFACT_DESTINATION = env.ARTIFACT_DESTINATION
 HOKUSAI_S3_PUBLIC_ENDPOINT_URL = env.S3_PUBLIC_ENDPOINT_URL
 HOKUSAI_REDIRECT_MIN_BYTES = env.REDIRECT_MIN_BYTES
 HOKUSAI_STORAGE_CHECK_SECONDS = env.STORAGE_CHECK_SECONDS
+HOKUSAI_WEBHOOK_NETWORKS = env.WEBHOOK_NETWORKS
 HOKUSAI_ALERT_EMAILS = env.ALERT_EMAILS
 HOKUSAI_ALERT_WEBHOOK_URL = env.ALERT_WEBHOOK_URL
 HOKUSAI_ALERT_WEBHOOK_SECRET = env.ALERT_WEBHOOK_SECRET

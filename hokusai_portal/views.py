@@ -28,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Say what this is and how to begin; whoever may browse MLflow is shown its models, too."""
     facts: dict[str, Any] = {"version": __version__, "base": request.build_absolute_uri("/")}
     if rights.scopes_of(request.user):
-        facts |= {"models": registered.latest(request), "ui": ui_address(), "is_browsing": True}
+        facts |= {"models": registered.latest(), "ui": ui_address(), "is_browsing": True}
     response = render(request, "hokusai_portal/home.html", facts)
     if request.user.is_authenticated:
         response["Cache-Control"] = "private, no-store"

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apikeys import conf
+
 # Browsers leave them out of an origin.
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
@@ -131,8 +133,7 @@ def client_environment() -> dict[str, str]:
 
 def authorities() -> str | bool:
     """Return the file of authorities that a client here trusts, True for those of requests."""
-    environment = client_environment()
-    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or True
+    return conf.authorities() or True
 
 
 def public_url() -> str:

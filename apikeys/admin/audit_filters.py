@@ -20,6 +20,7 @@ ACTIONS = (
     "presigned_urls_issued",
     *("service_created", "service_changed", "service_issuers_set", "service_disabled", "service_enabled"),
     *("service_pinned", "service_presigning_set"),
+    *("webhook_created", "webhook_secret_replaced", "webhook_disabled", "webhook_enabled", "webhook_tested"),
     *("staff_signed_in", "admin_denied", "audit_exported", "account_created", "account_changed"),
     *("group_created", "group_changed"),
 )

@@ -6,10 +6,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import structlog
-from django.http import HttpRequest
 
-from apikeys.authentication import client_address
-from mlflow_proxy import conf, headers, replies, routes, upstream
+from mlflow_proxy import conf, routes, upstream
 from mlflow_proxy.exceptions import ProxyError
 
 log = structlog.get_logger(__name__)
@@ -35,30 +33,22 @@ class Model:
         return f"#/models/{quote(self.name, safe='')}"
 
 
-def latest(request: HttpRequest) -> list[Model] | None:
+def latest() -> list[Model] | None:
     """Return the models that changed last, at most MAXIMUM_MODELS; None where MLflow does not say."""
     try:
-        return [_read(found) for found in _ask(request).get("registered_models", ())]
+        return [_read(found) for found in _ask().get("registered_models", ())]
     except (ProxyError, ValueError, TypeError, KeyError, AttributeError) as error:
         log.warning("models_not_listed", error=type(error).__name__)
         return None
 
 
-def _ask(request: HttpRequest) -> dict[str, Any]:
+def _ask() -> dict[str, Any]:
     route = routes.find("GET", _SEARCH)
-    sent = headers.outbound(
-        {},
-        route,
-        host=conf.upstream().netloc,
-        address=client_address(request),
-        scheme="https" if request.is_secure() else "http",
-        request_id=replies.request_id(),
-    )
     query = urlencode({"max_results": MAXIMUM_MODELS, "order_by": "last_updated_timestamp DESC"})
     target = f"{conf.static_prefix()}/{route.template}?{query}"
-    response = upstream.send("GET", target, sent, traffic=route.traffic, timeout=PATIENCE_SECONDS)
-    document = json.loads(upstream.read(response, MAXIMUM_BYTES))
-    if response.status != 200 or not isinstance(document, dict):
+    status, body = upstream.ask("GET", target, seconds=PATIENCE_SECONDS, limit=MAXIMUM_BYTES, traffic=route.traffic)
+    document = json.loads(body)
+    if status != 200 or not isinstance(document, dict):
         raise ValueError("no list of models")
     return document
 

@@ -44,6 +44,8 @@ def test_lookup_finds_what_the_orm_finds(full):
     found, expected = lookups.find(full), ApiKey.objects.with_validity().get(public_id=full)
     assert facts(found) == facts(expected)
     assert facts(found.service) == facts(expected.service)
+    # It is its own predecessor here, and so its own successor.
+    assert found.replaced_at == expected.replaced_at == expected.created_at
     assert {type(value) for value in facts(found).values()} == {type(value) for value in facts(expected).values()}
 
 
@@ -57,6 +59,13 @@ def test_lookup_tells_expiry_by_the_clock_of_the_database(reader, ends_in, is_ex
     begin, end = moment - datetime.timedelta(hours=1), moment + datetime.timedelta(seconds=ends_in)
     ApiKey.objects.filter(pk=reader.row.pk).update(created_at=begin, expires_at=end)
     assert bool(lookups.find(reader.row.public_id).is_expired) is is_expired
+
+
+def test_lookup_tells_since_when_a_key_has_a_successor(reader, actor):
+    assert lookups.find(reader.row.public_id).replaced_at is None
+    successor = actions.rotate_key(key=reader.row, actor=actor)
+    assert lookups.find(reader.row.public_id).replaced_at == successor.row.created_at
+    assert lookups.find(successor.row.public_id).replaced_at is None
 
 
 def test_lookup_of_an_id_that_nobody_has_is_none():

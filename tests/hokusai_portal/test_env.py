@@ -125,6 +125,8 @@ def test_bad_and_missing_variables_are_reported_together(complaints):
         ("HOKUSAI_STORAGE_CHECK_SECONDS", "1"),
         ("HOKUSAI_ALERT_EMAILS", "ops@example.org,nonsense"),
         ("HOKUSAI_ALERT_WEBHOOK_URL", "hooks.example.org/x"),
+        ("HOKUSAI_ALERT_WEBHOOK_URL", "https://user:pass@hooks.example.org/x"),
+        ("HOKUSAI_WEBHOOK_NETWORKS", "inside"),
         ("HOKUSAI_SMTP_URL", "mail.example.org"),
         ("HOKUSAI_SMTP_URL", "http://mail.example.org"),
         ("HOKUSAI_SMTP_URL", "smtp://u:p#x@mail.example.org:25"),

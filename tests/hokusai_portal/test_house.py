@@ -25,7 +25,6 @@ REQUESTS = {
     "client/hokusai_portal_client/doctor.py",
     "client/hokusai_portal_client/portal.py",
     "hokusai_portal/stack.py",
-    "mlflow_proxy/health/channels.py",
     "mlflow_proxy/health/roads.py",
     "mlflow_proxy/health/visitors.py",
     "mlflow_proxy/management/commands/verify_registry.py",

@@ -148,12 +148,15 @@ def test_filter_offers_every_action_that_the_code_records():
     assert set(recorded_actions()) == set(audit_filters.ACTIONS)
 
 
+RECORDERS = {"record", "_record_of_key", "_record_of_service", "_record_of_webhook"}
+
+
 def recorded_actions():
     """Yield the words that stand where the source records something."""
     for node in (node for text in SOURCES.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
         called = getattr(node.func, "id", getattr(node.func, "attr", ""))
         match node.args:
-            case [ast.Constant(value=word), *_] if called in {"record", "_record_of_key", "_record_of_service"}:
+            case [ast.Constant(value=word), *_] if called in RECORDERS:
                 yield word
             case [ast.Name(id=name), *_] if called == "_record_of_key":
                 yield getattr(actions, name)
