@@ -1,18 +1,66 @@
-"""Puts the request id on every reply; decides nothing."""
+"""Gives every request its id, and writes the one line that says how it ended; decides nothing."""
 
-from collections.abc import Callable
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+
+log = structlog.get_logger(__name__)
 
 
-class RequestIdHeaderMiddleware:
-    """Stands inside django-structlog's middleware, which makes the id and binds it to the log."""
+class RequestLogMiddleware:
+    """Binds the id to the log and puts it on the reply; outermost, so that nothing happens outside of a request.
+
+    The line is written once the last byte is sent: no caller waits for it, and it tells of a reply that was sent.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        # What a reply that was never closed has left in this thread.
+        structlog.contextvars.clear_contextvars()
+        request_id = str(uuid.uuid4())
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         response = self.get_response(request)
-        response["X-Request-ID"] = structlog.contextvars.get_contextvars().get("request_id", "")
+        response["X-Request-ID"] = request_id
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = _told(response.streaming_content)
+        # Django runs these with the response's close, also when the caller leaves in the middle.
+        response._resource_closers.append(lambda: _finish(request, response))  # type: ignore[attr-defined]  # noqa: SLF001
         return response
+
+
+def _finish(request: HttpRequest, response: HttpResponse) -> None:
+    if not hasattr(request, "has_failed"):
+        level = logging.ERROR if response.status_code >= 500 else logging.INFO
+        log.log(level, "request_finished", code=response.status_code, request=_line(request))
+    structlog.contextvars.clear_contextvars()
+
+
+def _told(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Hand on what streams; where it breaks off, the trace belongs to the request's other lines."""
+    try:
+        yield from pieces
+    except Exception:
+        log.exception("streaming_failed")
+        raise
+
+
+def _fail(request: HttpRequest, **signal: Any) -> None:
+    """Log what no view has handled, with its trace, in the place of the line of a finished request."""
+    del signal
+    request.has_failed = True  # type: ignore[attr-defined]
+    log.error("request_failed", code=500, request=_line(request), exc_info=sys.exception())
+
+
+def _line(request: HttpRequest) -> str:
+    return f"{request.method} {request.get_full_path()}"
+
+
+got_request_exception.connect(_fail, dispatch_uid="hokusai_portal.middleware")

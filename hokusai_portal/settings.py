@@ -35,13 +35,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
-    "django_structlog",
     "rest_framework",
 ]
 
 MIDDLEWARE = [
-    "django_structlog.middlewares.RequestMiddleware",
-    "hokusai_portal.middleware.RequestIdHeaderMiddleware",
+    "hokusai_portal.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -163,10 +161,6 @@ CORS_EXPOSE_HEADERS = [
 ]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
 
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # asking for the user would load a session on the proxy's hot path
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
-DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 LOGGING = log_config.dict_config(env.LOG_LEVEL)
 log_config.configure()
 
