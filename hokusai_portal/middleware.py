@@ -1,64 +1,66 @@
-"""What every request passes: its id goes on the reply, its host decides which addresses and sessions there are."""
+"""Gives every request its id, and writes the one line that says how it ended; decides nothing."""
 
-from collections.abc import Callable
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import structlog
-from django.conf import settings
-from django.db import Error as DatabaseFault
-from django.http import HttpRequest, HttpResponse
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
-from mlflow_proxy import refusals
-
-# In a session: the host that it began on, where that is not the portal's own.
-UI_HOST_MARK = "ui_host"
-# Load balancers, orchestrators and scrapers ask a replica by its address. None of these replies depends on the host.
-ASKED_BY_ADDRESS = frozenset({"/health", "/live", "/ready", "/metrics"})
+log = structlog.get_logger(__name__)
 
 
-class RequestIdHeaderMiddleware:
-    """Stands inside django-structlog's middleware, which makes the id and binds it to the log."""
+class RequestLogMiddleware:
+    """Binds the id to the log and puts it on the reply; outermost, so that nothing happens outside of a request.
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        response["X-Request-ID"] = structlog.contextvars.get_contextvars().get("request_id", "")
-        return response
-
-
-class HostsMiddleware:
-    """Keeps the two hosts apart, where MLflow's interface has one of its own.
-
-    Script in the interface's pages could act as its user there. So its host has few addresses, none of them the
-    admin's, and a session counts on the host where it began alone. Stands right after the session's middleware.
+    The line is written once the last byte is sent: no caller waits for it, and it tells of a reply that was sent.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.HOKUSAI_UI_HOST:
-            is_ui = request.get_host().lower() == settings.HOKUSAI_UI_HOST
-            if is_ui:
-                request.urlconf = "hokusai_portal.ui_urls"
-            try:
-                if settings.SESSION_COOKIE_NAME in request.COOKIES and is_ui != (UI_HOST_MARK in request.session):
-                    request.session = type(request.session)()
-            except DatabaseFault as error:
-                # Where a session began is not known, and unknown is not unauthorised.
-                return refusals.render(error)
-        return self.get_response(request)
+        # What a reply that was never closed has left in this thread.
+        structlog.contextvars.clear_contextvars()
+        request_id = str(uuid.uuid4())
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = _told(response.streaming_content)
+        # Django runs these with the response's close, also when the caller leaves in the middle.
+        response._resource_closers.append(lambda: _finish(request, response))  # type: ignore[attr-defined]  # noqa: SLF001
+        return response
 
 
-class ProbeHostMiddleware:
-    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host."""
+def _finish(request: HttpRequest, response: HttpResponse) -> None:
+    if not hasattr(request, "has_failed"):
+        level = logging.ERROR if response.status_code >= 500 else logging.INFO
+        log.log(level, "request_finished", code=response.status_code, request=_line(request))
+    structlog.contextvars.clear_contextvars()
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        own = settings.ALLOWED_HOSTS[0].removeprefix(".")
-        if request.path_info in ASKED_BY_ADDRESS and own != "*":
-            request.META["HTTP_HOST"] = own
-        return self.get_response(request)
+def _told(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Hand on what streams; where it breaks off, the trace belongs to the request's other lines."""
+    try:
+        yield from pieces
+    except Exception:
+        log.exception("streaming_failed")
+        raise
+
+
+def _fail(request: HttpRequest, **signal: Any) -> None:
+    """Log what no view has handled, with its trace, in the place of the line of a finished request."""
+    del signal
+    request.has_failed = True  # type: ignore[attr-defined]
+    log.error("request_failed", code=500, request=_line(request), exc_info=sys.exception())
+
+
+def _line(request: HttpRequest) -> str:
+    return f"{request.method} {request.get_full_path()}"
+
+
+got_request_exception.connect(_fail, dispatch_uid="hokusai_portal.middleware")

@@ -38,16 +38,14 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "corsheaders",
-    "django_structlog",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
-    "django_structlog.middlewares.RequestMiddleware",
-    "hokusai_portal.middleware.RequestIdHeaderMiddleware",
-    "hokusai_portal.middleware.ProbeHostMiddleware",
+    "hokusai_portal.middleware.RequestLogMiddleware",
+    "hokusai_portal.hosts.ProbeHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -55,7 +53,7 @@ MIDDLEWARE = [
     # Refuses a foreign Host on every path: it asks for it before any view does.
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "hokusai_portal.middleware.HostsMiddleware",
+    "hokusai_portal.hosts.HostsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -187,10 +185,6 @@ CORS_EXPOSE_HEADERS = [
 ]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
 
-DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-DJANGO_STRUCTLOG_USER_ID_FIELD = ""  # asking for the user would load a session on the proxy's hot path
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
-DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 LOGGING = log_config.dict_config(env.LOG_LEVEL)
 log_config.configure()
 

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from apikeys import trail
 from apikeys.sign_in import PacedAuthenticationForm
 from apikeys.site import actor_of
-from hokusai_portal.middleware import UI_HOST_MARK
+from hokusai_portal.hosts import UI_HOST_MARK
 
 
 class SignInView(LoginView):

@@ -1,8 +1,14 @@
-"""Request ids: one on every reply, the same as in the log and upstream, and never the caller's own."""
+"""Request ids: one on every reply, in the log and upstream, never the caller's own; and the one line of a request."""
 
 import uuid
 
 import pytest
+import structlog
+from django.http import HttpResponse, StreamingHttpResponse
+from django.middleware.security import SecurityMiddleware
+from django.test import RequestFactory
+
+from hokusai_portal.middleware import RequestLogMiddleware
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/nowhere", "/api/mlflow/x"])
@@ -32,18 +38,60 @@ def test_request_id_is_the_one_that_mlflow_is_told(portal, mlflow, reader, beare
     assert mlflow.log[0][0].headers["X-Request-ID"] == response["X-Request-ID"]
 
 
-@pytest.mark.parametrize("path", ["/health", "/live", "/ready", "/metrics"])
-def test_probe_by_address_is_answered(portal, db, settings, path):
-    settings.MLFLOW_SERVER_URL = "http://127.0.0.1:9"
-    assert portal.get(path, headers={"Host": "10.0.0.7:8000"}).status_code != 400
+def pieces(*made):
+    """Yield what is given; an exception is raised in its turn."""
+    for piece in made:
+        if isinstance(piece, Exception):
+            raise piece
+        yield piece
 
 
-@pytest.mark.parametrize("path", ["/", "/health/", "/live/x", "/api/health/mlflow", "/admin/"])
-def test_other_path_by_address_is_refused(portal, db, path):
-    assert portal.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 400
+def answered(response):
+    """Return a view's response as the middleware hands it on to the server."""
+    return RequestLogMiddleware(lambda _request: response)(RequestFactory().get("/x?y=1"))
 
 
-@pytest.mark.parametrize("allowed", [".example.org", "*"])
-def test_probe_by_address_with_a_wildcard_is_answered(portal, settings, allowed):
-    settings.ALLOWED_HOSTS = [allowed]
-    assert portal.get("/live", headers={"Host": "10.0.0.7:8000"}).status_code == 200
+@pytest.mark.parametrize("response", [HttpResponse(b"ab"), StreamingHttpResponse(pieces(b"a", b"b"))])
+def test_line_is_written_once_the_last_byte_is_sent(db, log_output, response):
+    sent = answered(response)
+    assert b"".join(sent) == b"ab"
+    assert not log_output.lines
+    sent.close()
+    (line,) = log_output.lines
+    assert (line["event"], line["code"], line["request"]) == ("request_finished", 200, "GET /x?y=1")
+    assert line["request_id"] == sent["X-Request-ID"]
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, "info"), (302, "info"), (404, "info"), (502, "error")])
+def test_line_of_a_fault_is_an_error(db, log_output, status, level):
+    answered(HttpResponse(status=status)).close()
+    assert [line["level"] for line in log_output.lines] == [level]
+
+
+def test_stream_that_breaks_off_is_told_with_its_trace_and_its_request(db, log_output):
+    sent = answered(StreamingHttpResponse(pieces(b"a", RuntimeError("cut"))))
+    with pytest.raises(RuntimeError):
+        list(sent)
+    sent.close()
+    broken, finished = log_output.lines
+    assert (broken["event"], finished["event"]) == ("streaming_failed", "request_finished")
+    assert "RuntimeError: cut" in broken["exception"]
+    assert broken["request_id"] == finished["request_id"] == sent["X-Request-ID"]
+
+
+def test_line_of_a_request_knows_nothing_of_one_whose_reply_was_never_closed(db, log_output):
+    structlog.contextvars.bind_contextvars(api_key="of another")
+    answered(HttpResponse()).close()
+    assert "api_key" not in log_output.lines[0]
+
+
+def test_failure_of_a_page_is_one_line_with_its_trace(portal, monkeypatch, log_output):
+    def fail(*args):
+        raise RuntimeError("inner words")
+
+    monkeypatch.setattr(SecurityMiddleware, "process_request", fail)
+    portal.raise_request_exception = False
+    assert portal.get("/health").status_code == 500
+    (line,) = log_output.lines
+    assert (line["event"], line["code"], line["request"]) == ("request_failed", 500, "GET /health")
+    assert "inner words" in line["exception"]
