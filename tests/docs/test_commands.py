@@ -5,7 +5,8 @@ import shlex
 from argparse import SUPPRESS
 
 import pytest
-from django.core.management import BaseCommand, get_commands, load_command_class
+from django.core import management
+from django.core.management import BaseCommand, find_commands, get_commands, load_command_class
 from django.urls import resolve
 
 from apikeys.management import base
@@ -16,7 +17,10 @@ README = sections("README.md")
 
 
 COMMANDS = sections("docs/commands.md")
-OWN = sorted(name for name, app in get_commands().items() if app in {"apikeys", "mlflow_proxy", "hokusai_portal"})
+APPS = {"apikeys", "mlflow_proxy", "hokusai_portal"}
+# What an app changes of a command of Django's is in Django's documents.
+DJANGOS = set(find_commands(management.__path__[0]))
+OWN = sorted(name for name, app in get_commands().items() if app in APPS and name not in DJANGOS)
 OF_DJANGO = {action.dest for action in BaseCommand().create_parser("manage.py", "any")._actions}
 ENDLESS = {"run_worker"}
 
