@@ -18,17 +18,9 @@ TYPES = MappingProxyType(
         "key.issued": "a key was issued",
         "key.rotated": "a key was given a successor",
         "key.expiring": "a key ends within 30, 7 or 1 days",
+        "key.leaked": "a key was ended because somebody who holds it reported it",
         "key.revoked": "a key was ended for good",
         STORAGE_CHANGED: "storage began to fail, or works again",
-    }
-)
-# Of the audit trail's actions, those that become messages.
-TYPES_BY_ACTION = MappingProxyType(
-    {
-        "api_key_issued": "key.issued",
-        "api_key_rotated": "key.rotated",
-        "api_key_expiry_noticed": "key.expiring",
-        "api_key_revoked": "key.revoked",
     }
 )
 STATUSES = MappingProxyType(

@@ -63,9 +63,8 @@ def resolve(url: str, allowed: Sequence[str]) -> Destination:
     inner = [address for address in found if not addresses.is_in(address, allowed)]
     for address in inner:
         if not is_public(address):
-            raise RefusedDestinationError(
-                f"{host} is {address}, which is not a public address. HOKUSAI_WEBHOOK_NETWORKS can allow it."
-            )
+            told = address if host == address else f"{host} is {address}, which"
+            raise RefusedDestinationError(f"{told} is not a public address. HOKUSAI_WEBHOOK_NETWORKS can allow it.")
     if scheme == "http" and inner:
         raise RefusedDestinationError("use https: plain http is for networks in HOKUSAI_WEBHOOK_NETWORKS alone")
     return Destination(scheme, host, port, netloc, target, found[0])

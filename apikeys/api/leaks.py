@@ -9,14 +9,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys import actions, notices
+from apikeys import actions, notices, trail
 from apikeys.api.views import IN_THE_BODY, KeyInQuestion
 from apikeys.authentication import client_address, genuine
 from apikeys.models import ApiKey
 from apikeys.rules import AlreadyRevokedError
 from apikeys.views import CountedView
 
-REPORTER = "leak report"
 REASON = "Reported as leaked by somebody who holds it"
 
 
@@ -66,7 +65,7 @@ class LeakView(CountedView):
         """Report a key as leaked: it is revoked at once."""
         key = cast("ApiKey", request.auth)
         request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
-        actor = actions.Actor(name=REPORTER, address=client_address(request), request_id=request_id)
+        actor = actions.Actor(name=trail.LEAK_REPORTER, address=client_address(request), request_id=request_id)
         try:
             key = actions.revoke_key(key=key, reason=REASON, actor=actor)
             notices.tell_of_leak(key)

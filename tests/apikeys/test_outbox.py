@@ -6,7 +6,9 @@ import json
 import pytest
 from django.db import OperationalError
 
-from apikeys import actions, outbox, posts, signatures, webhooks
+from apikeys import actions, messages, outbox, posts, signatures, trail, webhooks
+from apikeys.admin import audit_filters
+from apikeys.deliveries import TYPES
 from apikeys.models import AuditEvent, Delivery, Webhook
 from tests.mlflow_proxy.stub import Answer, Stub, ok
 
@@ -75,6 +77,32 @@ def test_each_kind_of_event_has_its_type(listen, receiver, issue, actor):
     actions.revoke_key(key=issued.row, reason="lost", actor=actor)
     outbox.run()
     assert [one["type"] for one in documents(receiver)] == ["key.issued", "key.expiring", "key.rotated", "key.revoked"]
+
+
+def test_leak_is_told_as_such_to_who_asks_and_as_a_revocation_to_others(listen, receiver, issue, reader):
+    listen("both", ["key.revoked", "key.leaked"], "/both")
+    listen("leaks", ["key.leaked"], "/leaks")
+    listen("ends", ["key.revoked"], "/ends")
+    reporter = trail.Actor(name=trail.LEAK_REPORTER)
+    actions.revoke_key(key=issue().row, reason="reported", actor=reporter)
+    actions.revoke_key(key=reader.row, reason="lost", actor=trail.Actor(name="alice"))
+    outbox.run()
+    heard = [(seen.target, json.loads(seen.body)["type"]) for seen in receiver.seen]
+    assert sorted(heard) == [
+        *[("/both", "key.leaked"), ("/both", "key.revoked")],
+        *[("/ends", "key.revoked"), ("/ends", "key.revoked"), ("/leaks", "key.leaked")],
+    ]
+
+
+def test_webhook_of_storage_alone_hears_of_no_key(listen, receiver, issue):
+    listen(types=["storage_health.changed"])
+    issue()
+    assert outbox.run() == {}
+
+
+def test_every_type_of_a_key_has_its_source():
+    assert set(messages.SOURCES) == {word for word in TYPES if word.startswith("key.")}
+    assert {source.action for source in messages.SOURCES.values()} <= set(audit_filters.ACTIONS)
 
 
 def test_webhook_hears_its_types_alone_and_each_hears_its_own(listen, receiver, reader, actor):

@@ -10,7 +10,8 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
-from apikeys import actions, scopes
+from apikeys import actions, scopes, webhooks
+from apikeys.deliveries import TYPES
 from apikeys.models import ApiKey, database_now
 
 FLAGS = (
@@ -100,4 +101,9 @@ def rows(live_server, actor):
     new = actions.rotate_key(key=old, actor=actor).row
     revoked = actions.revoke_key(key=issue("laptop"), reason="lost", actor=actor)
     paused = actions.disable_key(key=issue("trainee"), reason="On leave", actor=actor)
-    return {"service": batch, "active": active, "old": old, "new": new, "revoked": revoked, "paused": paused}
+    # An address, so that no name server is asked.
+    asked = {"webhook_id": "chat", "url": "https://93.184.216.34/hook", "types": list(TYPES)}
+    webhook = webhooks.create_webhook(**asked, actor=actor).row
+    delivery = webhooks.queue_test(webhook=webhook, actor=actor)
+    keys = {"active": active, "old": old, "new": new, "revoked": revoked, "paused": paused}
+    return {"service": batch, "webhook": webhook, "delivery": delivery, **keys}

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apikeys import outbox, signatures, webhooks
-from apikeys.models import Delivery, Webhook
+from apikeys.models import Webhook
 from tests.apikeys.admin.conftest import change, listed, page
 from tests.apikeys.admin.test_show_once import everything_stored
 from tests.mlflow_proxy.stub import Stub, ok
@@ -90,7 +90,7 @@ def test_log_shows_status_tries_next_try_and_answer(admin, webhook, receiver):
     receiver.reply(ok(b"", status="503 No"))
     admin.post(change(webhook, "test"))
     text = admin.get(listed("delivery")).content.decode()
-    for told in ("webhook.test", "pending", "status 503", "chat", str(Delivery.objects.get())):
+    for told in ("webhook.test", "pending", "503", "to chat"):
         assert told in text
     assert "<time" in text
 
@@ -106,9 +106,10 @@ def test_log_cannot_be_asked_about_other_columns(admin, webhook):
     assert admin.get(f"{listed('delivery')}?webhook__seed__startswith=1").status_code in {302, 400}
 
 
-def test_delivery_shows_its_body(admin, webhook, actor):
+def test_delivery_shows_its_id_and_body(admin, webhook, actor):
     delivery = webhooks.queue_test(webhook=webhook, actor=actor)
     text = admin.get(page(delivery)).content.decode()
+    assert str(delivery) in text
     assert "&quot;type&quot;: &quot;webhook.test&quot;" in text
 
 
