@@ -45,7 +45,9 @@ class CountedView(APIView):
 
     def _endings(self) -> dict[str, str]:
         key = self._key()
-        return sunsets.headers(key.expires_at, key.replaced_at, timezone.now()) if key else {}
+        # What stands where a key stands, but has no public id, is no key and has no end.
+        has_end = key is not None and key.public_id
+        return sunsets.headers(key.expires_at, key.replaced_at, timezone.now()) if has_end else {}
 
     def _key(self) -> Any:
         # DRF leaves it there once it has authenticated; its own property would authenticate now.
