@@ -39,13 +39,18 @@ class HostsMiddleware:
 
 
 class ProbeHostMiddleware:
-    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host."""
+    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host.
+
+    Whoever names the interface's host means it, and finds there what it has.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         own = settings.ALLOWED_HOSTS[0].removeprefix(".")
-        if request.path_info in ASKED_BY_ADDRESS and own != "*":
+        named = request.META.get("HTTP_HOST", "").lower()
+        is_ui = named != "" and named == settings.HOKUSAI_UI_HOST
+        if request.path_info in ASKED_BY_ADDRESS and own != "*" and not is_ui:
             request.META["HTTP_HOST"] = own
         return self.get_response(request)
