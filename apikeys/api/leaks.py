@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import actions, notices
+from apikeys.api.parameters import KEY_IN_BODY
 from apikeys.api.views import KeyInQuestion
 from apikeys.authentication import client_address, genuine
 from apikeys.models import ApiKey
@@ -61,7 +62,7 @@ class LeakView(CountedView):
     serializer_class = LeakSerializer
     http_method_names = ("post",)
 
-    @extend_schema(request=ReportSerializer, responses=LeakSerializer, auth=[{}])
+    @extend_schema(request=ReportSerializer, responses=LeakSerializer, auth=KEY_IN_BODY)
     def post(self, request: Request) -> Response:
         """Report a key as leaked: it is revoked at once."""
         key = cast("ApiKey", request.auth)

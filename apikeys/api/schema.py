@@ -71,7 +71,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
     target_class = "apikeys.authentication.ApiKeyAuthentication"
     match_subclasses = True
-    name = ["bearer", "header"]  # type: ignore[assignment]
+    name = ["bearer", "header"]
 
     def get_security_definition(self, auto_schema: Any) -> list[Schema]:
         return [{"type": "http", "scheme": "bearer"}, {"type": "apiKey", "in": "header", "name": "X-API-Key"}]
