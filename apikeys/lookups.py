@@ -9,12 +9,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from apikeys import patience
 from apikeys.models import ApiKey, Service
 
 
 def find(public_id: str) -> ApiKey | None:
     """Return what ``ApiKey.objects.with_validity().get(public_id=…)`` would, or None."""
-    with connection.cursor() as cursor:
+    with patience.within(patience.CALL_SECONDS), connection.cursor() as cursor:
         cursor.execute(_sql(), [public_id])
         row = cursor.fetchone()
     if row is None:

@@ -30,3 +30,12 @@ def test_request_id_is_the_one_in_the_log(portal, log_output):
 def test_request_id_is_the_one_that_mlflow_is_told(portal, mlflow, reader, bearer):
     response = portal.get("/api/mlflow/api/2.0/mlflow/experiments/search", headers=bearer(reader))
     assert mlflow.log[0][0].headers["X-Request-ID"] == response["X-Request-ID"]
+
+
+def test_trace_of_the_caller_is_on_every_line_of_its_request_and_on_no_other(portal, log_output):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    portal.get("/health", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    traced = [line.get("trace_id") for line in log_output.lines if line["event"] == "request_finished"]
+    portal.get("/health")
+    both = [line.get("trace_id") for line in log_output.lines if line["event"] == "request_finished"]
+    assert (traced, both) == ([trace], [trace, None])
