@@ -38,7 +38,7 @@ def read(lines: Iterable[str]) -> list[Event]:
             after = json.dumps(facts if isinstance(facts, dict) else {}, sort_keys=True)
             at = str(document.get("at") or document.get("timestamp") or "")
             found.add((at, action, object_id, str(document.get("reason") or ""), after))
-    return [Event(*facts, json.loads(after)) for *facts, after in sorted(found)]
+    return [Event(at, action, name, reason, json.loads(after)) for at, action, name, reason, after in sorted(found)]
 
 
 def end_again(events: Iterable[Event], actor: actions.Actor) -> Counter[str]:
