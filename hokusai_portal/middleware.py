@@ -1,4 +1,4 @@
-"""Gives every request its id, and writes the one line that says how it ended; decides nothing."""
+"""Gives every request its id and its trace, and writes the one line that says how it ended; decides nothing."""
 
 import logging
 import sys
@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+
+from mlflow_proxy import headers
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +29,8 @@ class RequestLogMiddleware:
         structlog.contextvars.clear_contextvars()
         request_id = str(uuid.uuid4())
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        if trace_id := headers.trace_id(request.headers):
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         if isinstance(response, StreamingHttpResponse):
