@@ -8,13 +8,17 @@ locals {
     "/live",
     "/ready",
     "/api/health/*",
+    "/sign-in",
+    "/sign-out",
     "/api/mlflow",
     "/api/mlflow/*",
     "/mlflow",
     "/mlflow/*",
     "/api/2.0/mlflow*",
     "/api/3.0/mlflow*",
-    "/api/v1/keys*",
+    "/api/v1/*",
+    "/api/docs*",
+    "/api/schema*",
   ]
   # A rule takes five values; the host is one of them.
   rules = chunklist(local.portal_paths, 4)
