@@ -10,6 +10,7 @@ import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
+from hokusai_portal.hosts import ASKED_BY_ADDRESS
 from mlflow_proxy import headers
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,9 @@ class RequestLogMiddleware:
 
 def _finish(request: HttpRequest, response: HttpResponse) -> None:
     if not hasattr(request, "has_failed"):
-        level = logging.ERROR if response.status_code >= 500 else logging.INFO
+        # A probe that says no is an answer.
+        is_fault = response.status_code >= 500 and request.path not in ASKED_BY_ADDRESS
+        level = logging.ERROR if is_fault else logging.INFO
         log.log(level, "request_finished", code=response.status_code, request=_line(request))
     structlog.contextvars.clear_contextvars()
 

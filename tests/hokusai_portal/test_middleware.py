@@ -68,6 +68,11 @@ def test_line_of_a_fault_is_an_error(db, log_output, status, level):
     assert [line["level"] for line in log_output.lines] == [level]
 
 
+def test_line_of_a_probe_that_says_no_is_no_error(db, log_output):
+    RequestLogMiddleware(lambda _request: HttpResponse(status=503))(RequestFactory().get("/ready")).close()
+    assert [line["level"] for line in log_output.lines] == ["info"]
+
+
 def test_stream_that_breaks_off_is_told_with_its_trace_and_its_request(db, log_output):
     sent = answered(StreamingHttpResponse(pieces(b"a", RuntimeError("cut"))))
     with pytest.raises(RuntimeError):
