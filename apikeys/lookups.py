@@ -62,7 +62,7 @@ def _let_prepare(cursor: Any) -> None:
     from django.db.backends.postgresql.base import ServerBindingCursor  # noqa: PLC0415  (needs psycopg)
 
     connection.connection.prepare_threshold = 0
-    cursor.cursor = ServerBindingCursor(connection.connection)
+    cursor.cursor = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # the stubs know none of it
 
 
 def _recover(error: DatabaseError) -> None:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import structlog
-import urllib3
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from mlflow_proxy import headers, upstream
@@ -40,7 +39,7 @@ STORE_REASONS = {401: "STORE_DENIED", 403: "STORE_DENIED", 404: "STORE_BUCKET_MI
 MISSING_OBJECT_SIGNS = ("(404) when calling the HeadObject", "(NoSuchKey)", "(404) when calling the GetObject")
 
 
-def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bool = False) -> HttpResponseBase:
+def relay(response: upstream.Response, route: Route, *, is_presigning: bool = False) -> HttpResponseBase:
     """Return the reply for an answer whose body is unread; consumes or closes it on every path.
 
     ``is_presigning`` says whether the caller is told of multipart transfers past the portal.
@@ -92,7 +91,7 @@ def request_id() -> str:
     return identifier
 
 
-def _server_info(response: urllib3.BaseHTTPResponse, *, is_presigning: bool) -> HttpResponse:
+def _server_info(response: upstream.Response, *, is_presigning: bool) -> HttpResponse:
     """Say who carries the bytes: told of multipart, clients go to the store, which not all of them may reach."""
     try:
         facts = json.loads(upstream.read(response, MAXIMUM_SERVER_INFO_BYTES))
@@ -102,7 +101,7 @@ def _server_info(response: urllib3.BaseHTTPResponse, *, is_presigning: bool) -> 
     return json_reply(facts)
 
 
-def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponse:
+def _readable_error(response: upstream.Response, route: Route) -> HttpResponse:
     """Return MLflow's own error in JSON, or raise where the fault lies between MLflow and the portal or the store."""
     status = response.status
     is_plain_text = response.headers.get("Content-Type", "").startswith("text/plain")
