@@ -15,31 +15,18 @@ from django.db import IntegrityError, transaction
 
 from apikeys import conf, keys, rules, trail
 from apikeys import scopes as words_of_scope
-from apikeys.models import ApiKey, Service, database_now
+from apikeys.models import ApiKey, KeyNetwork, Service, database_now
 
 Actor = trail.Actor
 ActionRefusedError = rules.ActionRefusedError
+AlreadyIssuedError, AlreadyRevokedError = rules.AlreadyIssuedError, rules.AlreadyRevokedError
+AlreadyRotatedError = rules.AlreadyRotatedError
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
 INHERITED = ("service", "name", "note", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 DEFAULT_GRACE = datetime.timedelta(hours=24)
 EXPIRY_NOTICED = "api_key_expiry_noticed"
-
-
-class AlreadyRevokedError(ActionRefusedError):
-    """The key is already revoked: that is final and cannot be repeated, rotated or undone."""
-
-
-class AlreadyRotatedError(ActionRefusedError):
-    """The key has a successor: rotate that one."""
-
-
-class AlreadyIssuedError(ActionRefusedError):
-    """The same form or request came before and made ``key``, whose secret was shown then."""
-
-    def __init__(self, key: ApiKey) -> None:
-        super().__init__(f"this was sent before and issued key {key}, whose secret was shown then and never again")
-        self.key = key
+NETWORK_NOTICED = "api_key_seen_from_new_network"
 
 
 class ServiceChanges(TypedDict, total=False):
@@ -51,6 +38,15 @@ class ServiceChanges(TypedDict, total=False):
     default_scopes: list[str]
     default_days: int | None
     default_rate_limit_per_hour: int | None
+
+
+class KeyChanges(TypedDict, total=False):
+    """What change_key takes; what is left out stays as it is."""
+
+    name: str
+    note: str
+    allowed_ips: Iterable[str]
+    rate_limit_per_hour: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +268,33 @@ def enable_key(*, key: ApiKey, reason: str = "", actor: Actor) -> ApiKey:
 
 
 @transaction.atomic
-def annotate_key(*, key: ApiKey, note: str, actor: Actor) -> ApiKey:
-    """Write down what people should know of a key; raises ActionRefusedError for a note that holds a key."""
+def change_key(*, key: ApiKey, actor: Actor, **changes: Unpack[KeyChanges]) -> ApiKey:
+    """Change what people know of a key, and its limits; nothing is written when nothing differs.
+
+    Raises AlreadyRevokedError for a limit of a key that has ended for good, ActionRefusedError for one outside policy
+    or a text that holds a key, ValidationError for a text that is empty or too long.
+    """
     key = ApiKey.objects.select_for_update(of=("self",)).select_related("service").get(pk=key.pk)
-    rules.refuse_secret(note)
-    before, key.note = {"note": key.note}, note.strip()
-    if before["note"] != key.note:
-        key.full_clean(validate_constraints=False, validate_unique=False)
-        key.save(update_fields=["note"])
-        _record_of_key("api_key_annotated", key, actor, before=before, after={"note": key.note})
+    rules.refuse_rate(changes.get("rate_limit_per_hour"))
+    if "allowed_ips" in changes:
+        changes["allowed_ips"] = rules.networks(changes["allowed_ips"])
+    asked: dict[str, Any] = {word: fact.strip() if isinstance(fact, str) else fact for word, fact in changes.items()}
+    after = {word: fact for word, fact in asked.items() if fact != getattr(key, word)}
+    for text in (after.get("name", ""), after.get("note", "")):
+        rules.refuse_secret(text)
+    if not after:
+        return key
+    if key.is_revoked and set(after) != {"note"}:
+        raise AlreadyRevokedError(f"key {key} was revoked: {key.revoked_reason}")
+    before = {word: getattr(key, word) for word in after}
+    for word, fact in after.items():
+        setattr(key, word, fact)
+    key.full_clean(validate_constraints=False, validate_unique=False)
+    key.save(update_fields=list(after))
+    if set(after) == {"note"}:
+        _record_of_key("api_key_annotated", key, actor, before=before, after=after)
+    else:
+        _record_of_key("api_key_changed", key, actor, before=before, after=after)
     return key
 
 
@@ -307,6 +321,16 @@ def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Acto
     """Note that a key's end within so many days was told, and whether somebody was mailed."""
     facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
     _record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
+
+
+@transaction.atomic
+def record_network_notices(*, networks: Iterable[KeyNetwork], is_mailed: bool, actor: Actor) -> None:
+    """Note that the first use of keys from these networks was told, and whether somebody was mailed."""
+    for row in networks:
+        row.noticed_at = database_now()
+        row.save(update_fields=["noticed_at"])
+        facts = {"network": row.network, "first_seen_at": row.first_seen_at, "is_mailed": is_mailed}
+        _record_of_key(NETWORK_NOTICED, row.key, actor, after=facts)
 
 
 def _refuse_unusable(key: ApiKey) -> None:

@@ -1,7 +1,7 @@
 """Which address a request really comes from; pure: believes a forwarded header only from a trusted proxy."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,12 +42,33 @@ def is_in(address: str | None, networks: Sequence[str]) -> bool:
     return parsed is not None and any(parsed in network for network in _networks(tuple(networks)))
 
 
+def are_within(texts: Iterable[str], bounds: Sequence[str]) -> bool:
+    """Return whether there are networks, and each lies in one of the bounds; all of them in canonical spelling."""
+    inner, outer = _networks(tuple(texts)), _networks(tuple(bounds))
+    return bool(inner) and all(any(_is_subnet(one, bound) for bound in outer) for one in inner)
+
+
+def _is_subnet(one: Network, bound: Network) -> bool:
+    return one.version == bound.version and one.subnet_of(bound)  # type: ignore[arg-type]  # of the same version
+
+
 def caller_of(address: str) -> str:
     """Return what stands for one caller: an IPv4 address, or the /64 in which an IPv6 host picks its own (RFC 7421)."""
     parsed = _parse(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return address
+
+
+def network_of(address: str) -> str:
+    """Return the network that an address belongs to for whoever watches: the /24 of IPv4, the /64 of IPv6.
+
+    Raises ValueError for what is no address.
+    """
+    parsed = _parse(address)
+    if parsed is None:
+        raise ValueError(f"{address!r} is no address")
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:

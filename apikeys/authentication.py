@@ -5,7 +5,7 @@ Never runs a password hasher, keeps no cache and writes nothing: one indexed que
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from django.http import HttpRequest
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 # Longer than any key in any carrier; a megabyte of credential is refused before it is looked at.
 MAXIMUM_CREDENTIAL_LENGTH = 256
+Prover = Callable[[str, str | None], ApiKey]
 BASIC_USER_FOR_ANY_SERVICE = "__token__"
 LOOKED_IN = "Authorization: Bearer, Authorization: ApiKey, X-API-Key, or Basic with the key as password"
 
@@ -46,13 +47,21 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Service, ApiKey]:
         try:
-            row = identify(self.credential_headers(request), client_address(request))
+            row = identify(self.credential_headers(request), client_address(request), self.prove)
         except CredentialRefusedError as error:
             _log(error)
             raise
         structlog.contextvars.bind_contextvars(service=row.service.service_id, api_key=row.public_id)
-        usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
+        self.note_use(row, request)
         return row.service, row
+
+    def prove(self, text: str, address: str | None) -> ApiKey:
+        """Return the row of a key that may be used; raises what ``verify`` raises."""
+        return verify(text, address)
+
+    def note_use(self, row: ApiKey, request: Request) -> None:
+        """Remember that the key was used, from where and by what."""
+        usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
 
     def credential_headers(self, request: Request) -> Mapping[str, str]:
         """Return where to look for the credential."""
@@ -62,10 +71,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-def identify(headers: Mapping[str, str], address: str | None) -> ApiKey:
-    """Return the row of the one credential in the headers; raises what ``verify`` raises."""
+def identify(headers: Mapping[str, str], address: str | None, prove: Prover | None = None) -> ApiKey:
+    """Return the row of the one credential in the headers; raises what ``verify``, or the ``prove`` given, raises."""
     user, text = find_credential(headers)
-    row = verify(text, address)
+    row = (prove or verify)(text, address)
     if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
         raise _refused("BASIC_USER_MISMATCH", row.public_id)
     return row
@@ -98,6 +107,16 @@ def verify(text: str, address: str | None = None) -> ApiKey:
     The order is: shape and checksum, row, digest, revocation, expiry, service; so a reason is only ever learnt by
     somebody who holds the whole secret, and then only by the operator who reads the log.
     """
+    row = genuine(text, address)
+    if reason := fault_of(row):
+        failures.count(row.public_id, address)
+        raise _refused(reason, row.public_id)
+    failures.remember_good(row.public_id)
+    return row
+
+
+def genuine(text: str, address: str | None = None) -> ApiKey:
+    """Return the row of a key whose secret is right, whether or not it may still be used; raises as ``verify``."""
     if len(text) > MAXIMUM_CREDENTIAL_LENGTH:
         raise _refused("KEY_MALFORMED")
     try:
@@ -110,28 +129,25 @@ def verify(text: str, address: str | None = None) -> ApiKey:
     # An unknown id costs the same digest as a known one, so that time does not tell them apart.
     stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
     is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
-    if row is None or (reason := _fault(row, is_genuine)):
+    if row is None or not is_genuine:
         failures.count(key.public_id, address)
-        raise _refused(reason if row else "KEY_UNKNOWN", key.public_id)
-    failures.remember_good(key.public_id)
+        raise _refused("KEY_SECRET_WRONG" if row else "KEY_UNKNOWN", key.public_id)
     return row
 
 
 def refuse_ended(row: ApiKey) -> None:
     """Raise CredentialRefusedError where a key that was good when its call began may no longer be used."""
     now = ApiKey.objects.with_validity().get(pk=row.pk)
-    if reason := _fault(now, is_genuine=True):
+    if reason := fault_of(now):
         error = _refused(reason, row.public_id)
         _log(error)
         raise error
 
 
-def _fault(row: ApiKey, is_genuine: bool) -> str:
-    """Return why a known key may not be used now, or an empty text."""
+def fault_of(row: ApiKey) -> str:
+    """Return why a known key may not be used now, or an empty text; needs the annotation of ``with_validity``."""
     reason = ""
-    if not is_genuine:
-        reason = "KEY_SECRET_WRONG"
-    elif row.is_revoked:
+    if row.is_revoked:
         reason = "KEY_REVOKED"
     elif row.is_expired:  # type: ignore[attr-defined]
         reason = "KEY_EXPIRED"

@@ -11,9 +11,9 @@ log = structlog.get_logger(__name__)
 class FinishedCall(NamedTuple):
     """A call whose response is closed, and ``traffic``, the kind that it was.
 
-    ``service`` and ``key`` (its public id) are empty without a valid key; ``reason`` is empty where nothing was
-    refused or broke off. ``bytes_in`` and ``bytes_out`` are those of the bodies that passed, ``seconds`` the time from
-    the view's first line to the close. ``method`` and ``agent`` (the User-Agent) are the caller's own words.
+    ``service`` and ``key`` (its public id) are empty without a valid key, and for staff; ``reason`` is empty where
+    nothing was refused or broke off. ``bytes_in`` and ``bytes_out`` are those of the bodies that passed, ``seconds``
+    the time from the view's first line to the close. ``method`` and ``agent`` (the User-Agent) are the caller's own.
     """
 
     service: str

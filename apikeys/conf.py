@@ -4,7 +4,7 @@ from django.conf import settings
 
 from apikeys import keys
 
-_ENVIRONMENT_WORDS = {"production": "live", "test": "test", "development": "dev"}
+ENVIRONMENT_WORDS = {"production": "live", "test": "test", "development": "dev"}
 
 
 def peppers() -> dict[int, bytes]:
@@ -15,7 +15,7 @@ def peppers() -> dict[int, bytes]:
 
 def key_environment(word: str) -> str:
     """Return the key's environment word for either spelling; raises ValueError for an unknown one."""
-    short = _ENVIRONMENT_WORDS.get(word, word)
+    short = ENVIRONMENT_WORDS.get(word, word)
     if short not in keys.ENVIRONMENTS:
         raise ValueError(f"environment must be one of {', '.join(keys.ENVIRONMENTS)}, not {word!r}")
     return short
@@ -61,7 +61,31 @@ def has_mail_server() -> bool:
     return "default" in settings.MAILERS
 
 
+def webhook_networks() -> list[str]:
+    """Return the networks that webhooks may lead to although they are not public."""
+    networks: list[str] = settings.HOKUSAI_WEBHOOK_NETWORKS
+    return networks
+
+
+def authorities() -> str:
+    """Return the file of authorities that a client here trusts, empty for the system's."""
+    environment: dict[str, str] = settings.HOKUSAI_CLIENT_ENVIRONMENT
+    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or ""
+
+
 def public_url() -> str:
     """Return the address that people type, empty where the portal is not told."""
     url: str = settings.HOKUSAI_PUBLIC_URL
     return url
+
+
+def tracking_uri() -> str:
+    """Return what clients of the portal set as MLFLOW_TRACKING_URI, empty where the portal is not told its address."""
+    uri: str = settings.HOKUSAI_TRACKING_URI
+    return uri
+
+
+def api_key() -> str:
+    """Return the key that commands ask about, from HOKUSAI_API_KEY; empty when unset."""
+    key: str = settings.HOKUSAI_API_KEY
+    return key

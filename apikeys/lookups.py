@@ -4,6 +4,7 @@ The ORM composes its SQL at each call, which costs several times what running it
 of the columns that calls read, and PostgreSQL parses and plans it once a connection.
 """
 
+import datetime
 from functools import cache
 from typing import Any
 
@@ -35,7 +36,8 @@ def find(public_id: str) -> ApiKey | None:
     split = len(KEY_COLUMNS)
     key = _instance(ApiKey, KEY_COLUMNS, row[:split])
     key.is_expired = row[split]  # type: ignore[attr-defined]
-    key.service = _instance(Service, SERVICE_COLUMNS, row[split + 1 :])
+    key.replaced_at = _moment(row[split + 1])  # type: ignore[attr-defined]
+    key.service = _instance(Service, SERVICE_COLUMNS, row[split + 2 :])
     return key
 
 
@@ -62,7 +64,7 @@ def _let_prepare(cursor: Any) -> None:
     from django.db.backends.postgresql.base import ServerBindingCursor  # noqa: PLC0415  (needs psycopg)
 
     connection.connection.prepare_threshold = 0
-    cursor.cursor = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # the stubs know none of it
+    cursor.cursor = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # stubs do not know the base
 
 
 def _recover(error: DatabaseError) -> None:
@@ -81,7 +83,7 @@ def _recover(error: DatabaseError) -> None:
 
 @cache
 def _sql() -> str:
-    """Return the query with a placeholder for the id; it selects the key, whether it is expired, and the service."""
+    """Return the query with a placeholder for the id; it selects the key, its two annotations, and the service."""
     columns = (*KEY_COLUMNS, *(f"service__{name}" for name in SERVICE_COLUMNS))
     rows = ApiKey.objects.with_validity().order_by().only(*columns).filter(public_id="")
     sql: str = rows.query.sql_with_params()[0]
@@ -94,6 +96,15 @@ def _instance[M: Model](model: type[M], fields: tuple[str, ...], row: tuple[Any,
     for place, column, convert in conversions:
         values[place] = convert(values[place], column, connection)
     return model.from_db(connection.alias, names, values)
+
+
+def _moment(value: Any) -> datetime.datetime | None:
+    """Return an annotated time as the ORM would, which knows it for that of a successor's row."""
+    column = ApiKey._meta.get_field("created_at").cached_col
+    for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
+        value = convert(value, column, connection)
+    moment: datetime.datetime | None = value
+    return moment
 
 
 @cache

@@ -12,9 +12,21 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apikeys import keys, statuses
+from apikeys.deliveries import Delivery, Webhook
 from apikeys.rollups import ClientVersion, Usage
 
-__all__ = ["DEFAULT_SERVICE", "ApiKey", "AuditEvent", "ClientVersion", "Service", "Usage", "database_now"]
+__all__ = [
+    "DEFAULT_SERVICE",
+    "ApiKey",
+    "AuditEvent",
+    "ClientVersion",
+    "Delivery",
+    "KeyNetwork",
+    "Service",
+    "Usage",
+    "Webhook",
+    "database_now",
+]
 
 DEFAULT_SERVICE = "platform"
 SERVICE_ID_PATTERN = r"^[a-z0-9-]{1,63}$"
@@ -60,6 +72,8 @@ class Service(models.Model):
     class Meta:
         ordering = ("service_id",)
         permissions = (
+            ("view_mlflow_ui", "Can view MLflow's web interface"),
+            ("edit_mlflow_ui", "Can change and delete in MLflow's web interface, and promote models"),
             ("see_every_service", "Can see every service, its keys and events"),
             ("act_for_every_service", "Can act for every service"),
         )
@@ -82,9 +96,13 @@ class Service(models.Model):
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def with_validity(self) -> ApiKeyQuerySet:
-        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key."""
+        """Annotate ``is_expired`` by the database's clock, so that no replica's clock can prolong a key.
+
+        And ``replaced_at``: since when it has a successor, None without one.
+        """
         return self.select_related("service").annotate(
-            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField())
+            is_expired=models.ExpressionWrapper(Q(expires_at__lte=Now()), output_field=models.BooleanField()),
+            replaced_at=F("successor__created_at"),
         )
 
     def usable(self) -> ApiKeyQuerySet:
@@ -168,6 +186,24 @@ class ApiKey(models.Model):
     @property
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
+
+
+class KeyNetwork(models.Model):
+    """A network that a key was used from; only ``apikeys.sightings`` makes rows, and ``actions`` notes who was told."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="networks", editable=False)
+    network = models.CharField(max_length=43, editable=False)
+    first_seen_at = models.DateTimeField(db_default=Now(), editable=False)
+    noticed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        # No screen of its own: seen by whoever may see the key.
+        default_permissions = ()
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(name="key_network_once", fields=("key", "network")),)
+
+    def __str__(self) -> str:
+        return self.network
 
 
 class AuditEvent(models.Model):

@@ -1,20 +1,17 @@
-"""Tells in time of keys that end: an audit event for each notice, and a mail to the service's contact if it has one.
+"""Tells in time of keys that end, and at once of keys that leaked: a mail to the service's contact if it has one.
 
-A key is noticed once for each threshold it passes. What the mail server would not take is tried again later.
+A key that ends is noticed once for each threshold it passes, with an audit event. What the mail server would not take
+of these is tried again later.
 """
 
 import datetime
-import smtplib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
-from django.core.validators import validate_email
 
-from apikeys import actions, conf
+from apikeys import actions, contacts
 from apikeys.models import ApiKey, AuditEvent, database_now
 
 log = structlog.get_logger(__name__)
@@ -30,14 +27,24 @@ class Notice:
     days: int
 
 
+def tell_of_leak(key: ApiKey) -> bool:
+    """Mail the service's contact that a key of it was reported, and is revoked; return whether that was possible."""
+    try:
+        subject = f"API key {key} of {key.service} is revoked: leaked"
+        return contacts.mail(key.service, subject, leak_lines_of(key))
+    except OSError as error:
+        log.warning("leak_notice_unsent", api_key=key.public_id, error=type(error).__name__)
+        return False
+
+
 def send_due(actor: actions.Actor) -> dict[str, int]:
     """Send and record every notice that is due; return how many were noticed, mailed and left for later."""
     counts = {"noticed": 0, "mailed": 0, "unsent": 0}
     for notice in due(database_now()):
         try:
-            is_mailed = _mail(notice)
+            is_mailed = contacts.mail(notice.key.service, subject_of(notice), lines_of(notice))
         except OSError as error:
-            # smtplib's errors are OSErrors. The next round tries again.
+            # The next round tries again.
             log.warning("expiry_notice_unsent", api_key=notice.key.public_id, error=type(error).__name__)
             counts["unsent"] += 1
             continue
@@ -74,20 +81,14 @@ def _given(public_ids: list[str]) -> defaultdict[tuple[str, str], list[int]]:
     return given
 
 
-def _mail(notice: Notice) -> bool:
-    """Mail the service's contact; return False where there is none, or none that a mail can reach."""
-    contact = notice.key.service.contact.strip()
-    try:
-        validate_email(contact)
-    except ValidationError:
-        return False
-    if not conf.has_mail_server():
-        return False
-    try:
-        EmailMessage(subject_of(notice), body_of(notice), to=[contact]).send()
-    except smtplib.SMTPRecipientsRefused:
-        return False
-    return True
+def leak_lines_of(key: ApiKey) -> tuple[str, ...]:
+    return (
+        f"Somebody who holds the API key {key} ({key.name}) of service {key.service} has reported it as leaked.",
+        "It is revoked: calls with it are answered 401.",
+        "",
+        "See in the audit trail and the usage of the key what was done with it, and issue another one where it is",
+        "still needed.",
+    )
 
 
 def subject_of(notice: Notice) -> str:
@@ -95,19 +96,15 @@ def subject_of(notice: Notice) -> str:
     return f"API key {notice.key} of {notice.key.service} expires {when}"
 
 
-def body_of(notice: Notice) -> str:
+def lines_of(notice: Notice) -> tuple[str, ...]:
     key = notice.key
     used = f"{key.last_used_at:%Y-%m-%d %H:%M} UTC" if key.last_used_at else "never"
-    return "\n".join(
-        (
-            f"The API key {key} ({key.name}) of service {key.service} ends at {key.expires_at:%Y-%m-%d %H:%M} UTC.",
-            f"It was last used: {used}.",
-            "",
-            "Calls with it are answered 401 from then on. If it is still needed, rotate it: the successor has the",
-            "same scopes, and the old key works until the grace ends.",
-            "",
-            f"  manage.py rotate_key {key}",
-            "",
-            conf.public_url(),
-        )
+    return (
+        f"The API key {key} ({key.name}) of service {key.service} ends at {key.expires_at:%Y-%m-%d %H:%M} UTC.",
+        f"It was last used: {used}.",
+        "",
+        "Calls with it are answered 401 from then on. If it is still needed, rotate it: the successor has the",
+        "same scopes, and the old key works until the grace ends.",
+        "",
+        f"  manage.py rotate_key {key}",
     )

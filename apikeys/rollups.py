@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
 type Totals = models.QuerySet[Usage, dict[str, Any]]
@@ -29,6 +30,7 @@ LATENCIES = {
 }
 # What makes a row; the beginning comes first, because every question is about a time.
 KIND = ("begins_at", "span", "service_id", "key_id", "traffic", "status_class", "reason")
+KINDS = ("begins", "service_id", "key_id", "traffic", "status_class")
 COUNTERS = ("calls", "bytes_in", "bytes_out", "seconds", *LATENCIES)
 CLIENT = ("day", "service_id", "key_id", "product", "version")
 OTHER_CLIENT = "other"
@@ -63,6 +65,14 @@ class UsageQuerySet(models.QuerySet["Usage"]):
         """Totals of each hour that saw a call, the oldest first."""
         return _summed(self.filter(span=Usage.Span.HOUR), "begins_at", order="begins_at")
 
+    def by_kind(self, span: str) -> Totals:
+        """Totals of each ``hour`` or ``day`` (``begins``), service, key, traffic and class of status, oldest first.
+
+        Hours that have become days already are in no hour.
+        """
+        rows, begins = (self.filter(span=span), TruncHour) if span == Usage.Span.HOUR else (self, TruncDay)
+        return _summed(rows.annotate(begins=begins("begins_at")), *KINDS, order="begins")
+
     def by_service(self) -> Totals:
         """Totals of each service, the busiest first; calls without a valid key are nobody's."""
         return _summed(self.exclude(key_id=""), "service_id")
@@ -88,7 +98,7 @@ class Usage(models.Model):
 
     begins_at = models.DateTimeField()
     span = models.CharField(max_length=4, choices=Span)
-    # Both are empty for a call without a valid key.
+    # Both are empty for a call without a valid key, and for staff.
     service_id = models.CharField(max_length=63, blank=True)
     key_id = models.CharField(max_length=24, blank=True)
     traffic = models.CharField(max_length=16)

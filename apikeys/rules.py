@@ -2,9 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from apikeys import addresses, conf
 from apikeys.redaction import redact_keys
+
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey
 
 # MLflow's own rule (store/workspace/abstract_store).
 WORKSPACE_PATTERN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -15,6 +19,22 @@ MAXIMUM_REASON_LENGTH = 500
 
 class ActionRefusedError(Exception):
     """The change is against a rule; nothing was written. The message is for the person who asked."""
+
+
+class AlreadyRevokedError(ActionRefusedError):
+    """The key is already revoked: that is final and cannot be repeated, rotated or undone."""
+
+
+class AlreadyRotatedError(ActionRefusedError):
+    """The key has a successor: rotate that one."""
+
+
+class AlreadyIssuedError(ActionRefusedError):
+    """The same form or request came before and made ``key``, whose secret was shown then."""
+
+    def __init__(self, key: "ApiKey") -> None:
+        super().__init__(f"this was sent before and issued key {key}, whose secret was shown then and never again")
+        self.key = key
 
 
 def refuse_bad_workspaces(names: Iterable[str]) -> None:

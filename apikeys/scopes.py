@@ -25,6 +25,8 @@ DESCRIPTIONS = MappingProxyType(
 ALL = frozenset(DESCRIPTIONS)
 # What a key of one service can do to others with these: see their events, move their workspaces.
 BEYOND_ONE_SERVICE = frozenset({"mlflow:admin", "audit:read"})
+# What reaches every service when a key of the default one holds it: the REST API takes such a key for an operator's.
+OF_OPERATORS = frozenset({"key:read", "key:write"})
 
 PRESETS = MappingProxyType(
     {

@@ -17,7 +17,8 @@ from apikeys import trail
 from apikeys.authentication import client_address
 from apikeys.sign_in import PacedAuthenticationForm
 
-SCREENS = {name: place for place, name in enumerate(("Service", "ApiKey", "Usage", "AuditEvent", "User", "Group"))}
+ORDER = ("Service", "ApiKey", "Usage", "AuditEvent", "Webhook", "User", "Group")
+SCREENS = {name: place for place, name in enumerate(ORDER)}
 
 APPS = {"auth": "Accounts"}
 
@@ -44,11 +45,11 @@ class PortalAdminSite(AdminSite):
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Wrap a view of the admin; what it forbids to a member of staff goes to the trail."""
-        return _with_own_referrer(super().admin_view(_with_denials_recorded(view), cacheable))
+        return super().admin_view(_with_denials_recorded(view), cacheable)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Django's login; 429 for a try that came too early, and an event for one that succeeded."""
-        response = _with_own_referrer(super().login)(request, extra_context)
+        response = super().login(request, extra_context)
         form = (getattr(response, "context_data", None) or {}).get("form")
         if isinstance(form, PacedAuthenticationForm) and form.wait_seconds is not None:
             response.status_code = 429
@@ -62,18 +63,6 @@ def actor_of(request: HttpRequest) -> trail.Actor:
     """Return who acts in a request of staff, from where and under which request id."""
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
     return trail.Actor(name=request.user.get_username(), address=client_address(request), request_id=request_id)
-
-
-def _with_own_referrer(view: Callable[..., Any]) -> Callable[..., Any]:
-    # Under no-referrer, the site's default, browsers send `Origin: null` with a form, which CSRF protection refuses
-    # (Fetch §4.6). Other sites still learn nothing.
-    @wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        response = view(*args, **kwargs)
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        return response
-
-    return call
 
 
 def _with_denials_recorded(view: Callable[..., Any]) -> Callable[..., Any]:

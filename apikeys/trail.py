@@ -12,6 +12,8 @@ from apikeys.models import AuditEvent
 from apikeys.redaction import redact_keys
 
 MAXIMUM_LENGTH = 500
+# Who ended a key that was reported as leaked; no account is called so, because names of accounts have no space.
+LEAK_REPORTER = "leak report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

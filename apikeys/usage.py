@@ -1,7 +1,7 @@
 """Gathers in memory who used which key and what was called, and flushes every few seconds; decides nothing.
 
-The only writer beside actions, with the ledger that it calls. A request pays a few microseconds under a lock. A crash
-loses what one interval has gathered and nothing else.
+The only writer beside actions, with the ledger and the sightings that it calls. A request pays a few microseconds
+under a lock. A crash loses what one interval has gathered and nothing else.
 """
 
 import atexit
@@ -16,7 +16,7 @@ from django.db import connections
 from django.db.models import Q
 from django.utils import timezone
 
-from apikeys import conf, ledger
+from apikeys import conf, ledger, sightings
 from apikeys.calls import FinishedCall
 from apikeys.models import ApiKey
 from apikeys.redaction import redact_keys
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _lock = threading.Lock()
 _pending: dict[int, "LastUse"] = {}
+_addresses: set[tuple[int, str]] = set()
 _tally = Tally()
 _flusher_of_process: int | None = None
 
@@ -45,6 +46,8 @@ def record(key_pk: int, address: str | None, agent: str) -> None:
     use = LastUse(timezone.now(), address, redact_keys(agent)[:200])
     with _lock:
         _pending[key_pk] = use
+        if address:
+            _addresses.add((key_pk, address))
         _start_flusher()
 
 
@@ -59,8 +62,9 @@ def record_call(call: FinishedCall) -> None:
 def flush() -> int:
     """Write what was gathered and return the number of keys; what the database refuses is kept for the next time."""
     with _lock:
-        batch = dict(_pending)
+        batch, addresses = dict(_pending), set(_addresses)
         _pending.clear()
+        _addresses.clear()
     counts = _tally.take()
     try:
         for pk, use in batch.items():
@@ -68,12 +72,14 @@ def flush() -> int:
             ApiKey.objects.filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=use.at), pk=pk).update(
                 last_used_at=use.at, last_used_ip=use.address, last_used_agent=use.agent
             )
+        sightings.write(addresses)
         if counts.calls:
             ledger.add(counts)
     except DatabaseFault as error:
         log.warning("usage_flush_failed", error=type(error).__name__, keys=len(batch))
         _tally.put_back(counts)
         with _lock:
+            _addresses.update(addresses)
             for pk, use in batch.items():
                 _pending.setdefault(pk, use)
         return 0

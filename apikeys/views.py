@@ -1,13 +1,17 @@
-"""The base of every view that asks for a key: tells of each call once its response is closed; decides nothing."""
+"""The base of every view that asks for a key: tells its caller when the key ends, and the counters of each call.
+
+Decides nothing.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
 from rest_framework.views import APIView
 
-from apikeys import calls
+from apikeys import calls, sunsets
 
 
 class CountedView(APIView):
@@ -30,6 +34,8 @@ class CountedView(APIView):
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._endings().items():
+            response[name] = value
         passing = None
         if response.streaming:
             response.streaming_content = passing = Passing(response.streaming_content)
@@ -37,9 +43,16 @@ class CountedView(APIView):
         response._resource_closers += [*self.on_close, lambda: calls.tell(self._finished(response, passing))]  # noqa: SLF001
         return response
 
-    def _finished(self, response: HttpResponseBase, passing: "Passing | None") -> calls.FinishedCall:
+    def _endings(self) -> dict[str, str]:
+        key = self._key()
+        return sunsets.headers(key.expires_at, key.replaced_at, timezone.now()) if key else {}
+
+    def _key(self) -> Any:
         # DRF leaves it there once it has authenticated; its own property would authenticate now.
-        key, request = getattr(self._received_request, "auth", None), self._received_request
+        return getattr(self._received_request, "auth", None)
+
+    def _finished(self, response: HttpResponseBase, passing: "Passing | None") -> calls.FinishedCall:
+        key, request = self._key(), self._received_request
         return calls.FinishedCall(
             service=key.service.service_id if key else "",
             key=key.public_id if key else "",

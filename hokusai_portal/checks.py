@@ -45,3 +45,16 @@ def check_legacy_names(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         for name, successor in env.LEGACY_NAMES_SET.items()
     ]
+
+
+@register(deploy=True)
+def check_ui_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.HOKUSAI_ENVIRONMENT == "production" and not settings.HOKUSAI_UI_HOST:
+        return [
+            Warning(
+                "MLflow's web interface shares the host of the admin.",
+                hint="Set HOKUSAI_UI_HOST to a second name of this portal: script in its pages could reach the admin.",
+                id="hokusai_portal.W002",
+            )
+        ]
+    return []

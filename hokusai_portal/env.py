@@ -7,6 +7,7 @@ All bad variables are reported together when the module is imported.
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,11 @@ def _url_without_path(value: str) -> None:
         raise ValidationError("must look like http://host:port, without user, path or query")
 
 
+def _host(value: str) -> None:
+    if value and not re.fullmatch(r"[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?", value):
+        raise ValidationError("must be a host name, with a port where it is not the usual one, like mlflow.example.org")
+
+
 def _networks(values: list[str]) -> None:
     for position, value in enumerate(values, start=1):
         try:
@@ -67,11 +73,12 @@ def _redis_url(value: str) -> None:
 
 def _webhook_url(value: str) -> None:
     try:
-        is_good = urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).hostname)
+        parts = urlsplit(value)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:
         is_good = False
     if value and not is_good:
-        raise ValidationError("must look like https://host/path")
+        raise ValidationError("must look like https://host/path, without user and password")
 
 
 def _addresses(values: list[str]) -> None:
@@ -99,6 +106,7 @@ ENVIRONMENT: str = env.str(
 IS_PRODUCTION = ENVIRONMENT == "production"
 DATA_DIR: Path = env.path("HOKUSAI_DATA_DIR", BASE_DIR / "var").resolve()
 IS_DATA_DIR_MOVED = DATA_DIR != BASE_DIR / "var"
+STATIC_DIR: Path = env.path("HOKUSAI_STATIC_DIR", DATA_DIR / "static").resolve()
 
 SECRET_KEY: str = env.str("HOKUSAI_SECRET_KEY", "")
 KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
@@ -109,6 +117,7 @@ REDIS_URL: str = env.str("REDIS_URL", "", validate=_redis_url)
 RATE_LIMIT_PER_HOUR: int = env.int("HOKUSAI_RATE_LIMIT_PER_HOUR", 100_000, validate=validate.Range(10, 1_000_000))
 
 PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=_url_without_path)
+UI_HOST: str = env.str("HOKUSAI_UI_HOST", "", validate=_host)
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
 TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
@@ -120,6 +129,9 @@ MLFLOW_PORT: int = env.int("MLFLOW_PORT", 5000, validate=validate.Range(1, 65535
 METRICS_DIR = DATA_DIR / "metrics" / str(PORTAL_PORT)
 WEB_WORKERS: int = env.int("HOKUSAI_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS: int = env.int("HOKUSAI_WEB_THREADS", 16, validate=validate.Range(2, 512))
+DRAIN_SECONDS: float = env.float(
+    "HOKUSAI_DRAIN_SECONDS", 5.0 if IS_PRODUCTION else 0.0, validate=validate.Range(0, 300)
+)
 # Three quarters of a worker's threads: one key cannot hold them all.
 KEY_CONCURRENCY: int = env.int("HOKUSAI_KEY_CONCURRENCY", 12, validate=validate.Range(1, 512))
 
@@ -137,15 +149,17 @@ S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", vali
 REDIRECT_MIN_BYTES: int = env.int("HOKUSAI_REDIRECT_MIN_BYTES", 64 * 1024**2, validate=validate.Range(0, 2**50))
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
-CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 5.0, validate=validate.Range(0.1, 60))
+CONNECT_TIMEOUT: float = env.float("HOKUSAI_CONNECT_TIMEOUT", 2.0, validate=validate.Range(0.1, 60))
 METADATA_TIMEOUT: float = env.float("HOKUSAI_METADATA_TIMEOUT", 60.0, validate=validate.Range(0.1, 600))
 TRANSFER_TIMEOUT: float = env.float("HOKUSAI_TRANSFER_TIMEOUT", 300.0, validate=validate.Range(0.1, 3600))
+BREAKERS: bool = env.bool("HOKUSAI_BREAKERS", True)
 MAX_JSON_BYTES: int = env.int("HOKUSAI_MAX_JSON_BYTES", 8 * 1024**2, validate=validate.Range(1024, 256 * 1024**2))
 
 KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validate.Range(1, 3650))
 KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
 STORAGE_CHECK_SECONDS: int = env.int("HOKUSAI_STORAGE_CHECK_SECONDS", 300, validate=validate.Range(30, 86400))
+WEBHOOK_NETWORKS: list[str] = env.list("HOKUSAI_WEBHOOK_NETWORKS", [], validate=_networks)
 ALERT_EMAILS: list[str] = env.list("HOKUSAI_ALERT_EMAILS", [], validate=_addresses)
 ALERT_WEBHOOK_URL: str = env.str("HOKUSAI_ALERT_WEBHOOK_URL", "", validate=_webhook_url)
 ALERT_WEBHOOK_SECRET: str = env.str("HOKUSAI_ALERT_WEBHOOK_SECRET", "")
@@ -223,8 +237,17 @@ def _smtp_complaint() -> tuple[str, str]:
     return "HOKUSAI_SMTP_URL", "" if is_readable else "must look like submission://user:password@host:587"
 
 
-def _secret_complaints() -> tuple[tuple[str, str], ...]:
-    return _pepper_complaint(), _database_complaint(), _smtp_complaint()
+def _ui_host_complaint() -> tuple[str, str]:
+    complaint = ""
+    if UI_HOST and not PUBLIC_URL:
+        complaint = "is set, so HOKUSAI_PUBLIC_URL must say where the portal itself is"
+    elif UI_HOST and urlsplit(PUBLIC_URL).hostname == urlsplit(f"//{UI_HOST}").hostname:
+        complaint = "is the host of HOKUSAI_PUBLIC_URL; give the interface a name of its own"
+    return "HOKUSAI_UI_HOST", complaint
+
+
+def _complaints() -> tuple[tuple[str, str], ...]:
+    return _pepper_complaint(), _database_complaint(), _smtp_complaint(), _ui_host_complaint()
 
 
 def mail_settings() -> dict[str, Any]:
@@ -269,7 +292,7 @@ def _hints() -> list[str]:
         hints += [f"{name}: is missing; set it to {hint}" for name, (value, hint) in required.items() if not value]
         if SECRET_KEY and len(SECRET_KEY) < 50:
             hints.append("HOKUSAI_SECRET_KEY: is too short; set it to 50 or more random characters")
-    hints += [f"{name}: {complaint}" for name, complaint in _secret_complaints() if complaint]
+    hints += [f"{name}: {complaint}" for name, complaint in _complaints() if complaint]
     return hints
 
 
@@ -278,6 +301,8 @@ if found := _hints():
 
 ARTIFACT_DESTINATION = ARTIFACT_DESTINATION or DEFAULT_ARTIFACT_ROOT
 ARTIFACT_MODE = ARTIFACT_MODE or ("direct" if ARTIFACT_DESTINATION else "proxy")
+# As browsers send it.
+UI_HOST = UI_HOST.lower().removesuffix(":443" if PUBLIC_URL.lower().startswith("https:") else ":80")
 SECRET_KEY = SECRET_KEY or embedded_secret("secret_key")
 KEY_PEPPERS = KEY_PEPPERS or f"1:{embedded_secret('key_pepper')}"
 

@@ -4,7 +4,7 @@
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from hokusai_portal import env, log_config
+from hokusai_portal import draining, env, log_config
 
 wsgi_app = "hokusai_portal.wsgi:application"
 bind = f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"
@@ -14,6 +14,7 @@ threads = env.WEB_THREADS
 # Longer than a load balancer's own idle time, so that it never sends into a closing connection.
 keepalive = 75
 timeout = 60
+# After HOKUSAI_DRAIN_SECONDS: what is under way by then has so long to end.
 graceful_timeout = 60
 
 # A chart of 100 runs in MLflow's UI needs 4.2 kB; gunicorn's default is 4,094. 8,190 is its maximum.
@@ -49,7 +50,8 @@ def on_starting(server: Arbiter) -> None:
 
 def when_ready(server: Arbiter) -> None:
     """Forget what an earlier server has counted: the port is ours now, so it is not one that still runs."""
-    del server
+    if env.DRAIN_SECONDS:
+        draining.linger(server, env.DRAIN_SECONDS)
     for file in env.METRICS_DIR.iterdir():
         file.unlink()
 

@@ -6,7 +6,7 @@ A job is one row here, one function that returns the facts for its log line, and
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apikeys import ledger, notices
+from apikeys import arrivals, ledger, notices, outbox
 from apikeys.actions import Actor
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import sweeps
@@ -19,7 +19,7 @@ MINUTE, HOUR = 60.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run says in the log; ``again_in`` seconds, where that is sooner than usual."""
+    """What a run says in the log, empty where it did nothing; ``again_in`` seconds, where that is sooner than usual."""
 
     facts: dict[str, object]
     again_in: float | None = None
@@ -48,7 +48,10 @@ def jobs() -> tuple[Job, ...]:
         Job("storage_check", conf.storage_check_seconds(), check_storage, is_mlflow_up),
         Job("upload_sweep", 6 * HOUR, sweep_uploads),
         Job("expiry_notices", HOUR, send_expiry_notices),
+        Job("network_notices", 5 * MINUTE, send_network_notices),
         Job("usage_roll_up", 24 * HOUR, roll_up_usage),
+        Job("webhooks", 10.0, send_to_webhooks),
+        Job("webhook_pruning", 24 * HOUR, prune_deliveries),
     )
 
 
@@ -74,5 +77,17 @@ def send_expiry_notices() -> Report:
     return Report(dict(notices.send_due(WORKER)))
 
 
+def send_network_notices() -> Report:
+    return Report(dict(arrivals.send_due(WORKER)))
+
+
 def roll_up_usage() -> Report:
     return Report(dict(ledger.roll_up()._asdict()))
+
+
+def send_to_webhooks() -> Report:
+    return Report(dict(outbox.run()))
+
+
+def prune_deliveries() -> Report:
+    return Report({"removed": outbox.prune()})

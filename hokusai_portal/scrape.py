@@ -1,16 +1,21 @@
-"""Serves /metrics to whoever may read it, and never from a cache; counts nothing itself."""
+"""Serves /metrics to whoever may read it, and never from a cache; counts what only the database knows, calls not."""
 
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from apikeys import statuses
 from apikeys.authentication import ApiKeyAuthentication
+from apikeys.models import ApiKey, database_now
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from mlflow_proxy import metrics
+from mlflow_proxy.health import history
+from mlflow_proxy.health.guide import GUIDES
 from mlflow_proxy.negotiation import PassThroughNegotiation
 
 
@@ -43,5 +48,19 @@ class MetricsView(APIView):
     operation = "GET /metrics"
 
     def get(self, request: Request) -> HttpResponse:
+        note_facts()
         text, content_type = metrics.exposition(request.headers.get("Accept", ""))
         return HttpResponse(text, content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+def note_facts() -> None:
+    """Bring up to date what no worker counts: keys by status, and what the last storage check found."""
+    rows: Any = ApiKey.objects.with_status().order_by()
+    counted = dict(rows.values_list("status").annotate(Count("pk")))
+    metrics.note_keys({status: counted.get(status, 0) for status in statuses.DESCRIPTIONS})
+    check = history.latest()
+    if check and check.ended_at:
+        age = (database_now() - check.ended_at).total_seconds()
+        for probe in history.probes_of(check):
+            if probe.name in GUIDES:
+                metrics.note_probe(probe.name, is_failed=probe.status == "failed", age=age)

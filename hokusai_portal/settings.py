@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.utils.csp import CSP
 
+from apikeys import sunsets
 from apikeys.keys import parse_peppers
 from apikeys.sessions import WHOLE_SECONDS
 from hokusai_portal import env, log_config
@@ -22,6 +23,8 @@ APPEND_SLASH = False
 
 _public = urlsplit(env.PUBLIC_URL)
 ALLOWED_HOSTS = env.ALLOWED_HOSTS or ([_public.hostname] if _public.hostname else ["localhost", "127.0.0.1", "[::1]"])
+if env.UI_HOST:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, urlsplit(f"//{env.UI_HOST}").hostname or ""]
 IS_HTTPS = _public.scheme == "https"
 
 INSTALLED_APPS = [
@@ -36,10 +39,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
     "hokusai_portal.middleware.RequestLogMiddleware",
+    "hokusai_portal.hosts.ProbeHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -47,6 +53,7 @@ MIDDLEWARE = [
     # Refuses a foreign Host on every path: it asks for it before any view does.
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "hokusai_portal.hosts.HostsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -86,7 +93,7 @@ DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.DATA_DIR / "static"
+STATIC_ROOT = env.STATIC_DIR
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -119,7 +126,8 @@ CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if IS_HTTPS else
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "no-referrer"
+# Other sites learn nothing. Under no-referrer, browsers send `Origin: null` with a form, which Django refuses (Fetch).
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -146,10 +154,25 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apikeys.api.parsers.SmallJSONParser"],
+    # Python's own form: old clients read times with fromisoformat, which did not know Z.
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%f%:z",
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "apikeys.api.schema.PortalSchema",
     "EXCEPTION_HANDLER": "apikeys.api.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Hokusai Portal",
+    "DESCRIPTION": "Services, API keys, usage, audit trail and storage health. docs/api.md is the guide.",
+    "VERSION": "1",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["apikeys.api.schema.without_last_slash"],
+    "POSTPROCESSING_HOOKS": ["apikeys.api.schema.completed"],
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 CORS_ALLOWED_ORIGINS = env.CORS_ORIGINS
@@ -158,6 +181,7 @@ CORS_ALLOW_CREDENTIALS = False
 CORS_EXPOSE_HEADERS = [
     *("X-Request-ID", "Retry-After", "WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+    *sunsets.NAMES,
 ]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "x-api-key", "x-mlflow-client-version"]
 
@@ -183,6 +207,7 @@ DEFAULT_FROM_EMAIL = env.MAIL_FROM or f"hokusai-portal@{_public.hostname or 'loc
 
 HOKUSAI_ENVIRONMENT = env.ENVIRONMENT
 HOKUSAI_PUBLIC_URL = env.PUBLIC_URL
+HOKUSAI_UI_HOST = env.UI_HOST
 HOKUSAI_KEY_PEPPERS = parse_peppers(env.KEY_PEPPERS)
 HOKUSAI_KEY_DEFAULT_DAYS = env.KEY_DEFAULT_DAYS
 HOKUSAI_KEY_MAX_DAYS = env.KEY_MAX_DAYS
@@ -194,8 +219,11 @@ HOKUSAI_USAGE_FLUSH_SECONDS = env.USAGE_FLUSH_SECONDS
 HOKUSAI_CONNECT_TIMEOUT = env.CONNECT_TIMEOUT
 HOKUSAI_METADATA_TIMEOUT = env.METADATA_TIMEOUT
 HOKUSAI_TRANSFER_TIMEOUT = env.TRANSFER_TIMEOUT
+HOKUSAI_BREAKERS = env.BREAKERS
+HOKUSAI_WEB_THREADS = env.WEB_THREADS
 HOKUSAI_MAX_JSON_BYTES = env.MAX_JSON_BYTES
 HOKUSAI_API_KEY = env.API_KEY
+HOKUSAI_TRACKING_URI = f"{env.PUBLIC_URL.rstrip('/')}/api/mlflow" if env.PUBLIC_URL else ""
 HOKUSAI_CLIENT_ENVIRONMENT = env.CLIENT_ENVIRONMENT
 HOKUSAI_MLFLOW_PYTHON = env.MLFLOW_PYTHON
 MLFLOW_SERVER_URL = env.MLFLOW_SERVER_URL
@@ -207,6 +235,7 @@ HOKUSAI_ARTIFACT_DESTINATION = env.ARTIFACT_DESTINATION
 HOKUSAI_S3_PUBLIC_ENDPOINT_URL = env.S3_PUBLIC_ENDPOINT_URL
 HOKUSAI_REDIRECT_MIN_BYTES = env.REDIRECT_MIN_BYTES
 HOKUSAI_STORAGE_CHECK_SECONDS = env.STORAGE_CHECK_SECONDS
+HOKUSAI_WEBHOOK_NETWORKS = env.WEBHOOK_NETWORKS
 HOKUSAI_ALERT_EMAILS = env.ALERT_EMAILS
 HOKUSAI_ALERT_WEBHOOK_URL = env.ALERT_WEBHOOK_URL
 HOKUSAI_ALERT_WEBHOOK_SECRET = env.ALERT_WEBHOOK_SECRET

@@ -13,20 +13,26 @@ from apikeys import scopes
 from apikeys.authentication import CredentialRefusedError, client_address, identify
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
-from hokusai_portal import __version__
+from hokusai_portal import __version__, draining
 from mlflow_proxy import metrics, replies
 from mlflow_proxy.health import readiness
 from mlflow_proxy.health.answers import Probe
+from mlflow_proxy.ui import registered, rights
+from mlflow_proxy.ui.doors import ui_address
 
 API_PREFIXES = ("/api/", "/mlflow")
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what this is and how to begin."""
-    return render(
-        request, "hokusai_portal/home.html", {"version": __version__, "base": request.build_absolute_uri("/")}
-    )
+    """Say what this is and how to begin; whoever may browse MLflow is shown its models, too."""
+    facts: dict[str, Any] = {"version": __version__, "base": request.build_absolute_uri("/")}
+    if rights.scopes_of(request.user):
+        facts |= {"models": registered.latest(), "ui": ui_address(), "is_browsing": True}
+    response = render(request, "hokusai_portal/home.html", facts)
+    if request.user.is_authenticated:
+        response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @never_cache
@@ -48,6 +54,8 @@ def live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
     """200 when every critical dependency answers, else 503; each check by name, with its reason as a closed word."""
+    if draining.is_under_way():
+        return JsonResponse({"ready": False, "draining": True, "checks": []}, status=503)
     answers = readiness.recent_answers.get()
     is_ready = all(answer.passed for answer in answers if answer.is_critical)
     sees_details = may_see_details(request)

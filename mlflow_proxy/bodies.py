@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from mlflow_proxy.exceptions import BodyRefusedError, BodyTooLargeError, UploadTruncatedError
 
-# As much as gunicorn takes from the socket at once: a smaller piece makes it copy the rest again each time.
-PIECE = 1024 * 1024
+# gunicorn holds up to twice as much for each upload.
+PIECE = 256 * 1024
 
 
 class Readable(Protocol):

@@ -6,6 +6,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from apikeys import conf
+
+# Browsers leave them out of an origin.
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
 
 class Upstream(NamedTuple):
     """Where MLflow is: ``netloc`` is also the Host that it must allow."""
@@ -61,6 +66,31 @@ def has_workspaces() -> bool:
     return bool(settings.HOKUSAI_WORKSPACES)
 
 
+def public_origin() -> str:
+    """Return the origin of the address that users type, as browsers spell it; empty where none is set."""
+    return _origin(settings.HOKUSAI_PUBLIC_URL)
+
+
+def ui_host() -> str:
+    """Return the Host of MLflow's web interface where it has one of its own, else an empty text."""
+    host: str = settings.HOKUSAI_UI_HOST
+    return host
+
+
+def ui_origin() -> str:
+    """Return the origin of MLflow's web interface; empty where it is wherever the portal was asked."""
+    if not ui_host():
+        return public_origin()
+    scheme = urlsplit(settings.HOKUSAI_PUBLIC_URL).scheme or "http"
+    return _origin(f"{scheme}://{ui_host()}")
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    netloc = parts.netloc.lower().removesuffix(DEFAULT_PORTS.get(parts.scheme, ":"))
+    return f"{parts.scheme}://{netloc}" if netloc else ""
+
+
 def connect_timeout() -> float:
     return float(settings.HOKUSAI_CONNECT_TIMEOUT)
 
@@ -71,6 +101,15 @@ def metadata_timeout() -> float:
 
 def transfer_timeout() -> float:
     return float(settings.HOKUSAI_TRANSFER_TIMEOUT)
+
+
+def has_breakers() -> bool:
+    return bool(settings.HOKUSAI_BREAKERS)
+
+
+def breaker_crowd() -> int:
+    """Return how many calls of one kind may wait for long before the portal asks: half of a worker's threads."""
+    return max(1, int(settings.HOKUSAI_WEB_THREADS) // 2)
 
 
 def max_json_bytes() -> int:
@@ -94,8 +133,7 @@ def client_environment() -> dict[str, str]:
 
 def authorities() -> str | bool:
     """Return the file of authorities that a client here trusts, True for those of requests."""
-    environment = client_environment()
-    return environment.get("REQUESTS_CA_BUNDLE") or environment.get("SSL_CERT_FILE") or True
+    return conf.authorities() or True
 
 
 def public_url() -> str:

@@ -1,4 +1,4 @@
-"""Connections to MLflow that are kept alive: opened, judged and lent to upstream.py; knows no request from another."""
+"""Connections to MLflow that are kept alive, and their answers; lent to upstream.py. Logs and judges nothing."""
 
 import http.client
 import select
@@ -6,7 +6,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -112,6 +112,47 @@ class Pool:
             self._resting.append(connection)
         else:
             connection.close()
+
+
+class Response:
+    """MLflow's answer with its body unread: ``status`` and ``headers``; for ``Body``, ``read`` or ``discard``."""
+
+    def __init__(self, answer: http.client.HTTPResponse, connection: PromptConnection, pool: Pool) -> None:
+        self._answer, self._connection, self._pool = answer, connection, pool
+        self.status, self.headers = answer.status, answer.headers
+        self._is_read = False
+        self.received = 0
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Yield the body as it comes, ``size`` bytes at most; raises http.client.IncompleteRead where it is cut."""
+        take = self._answer.read1 if self._answer.chunked else self._answer.read
+        while piece := take(size):
+            self.received += len(piece)
+            yield piece
+        self._refuse_cut()
+
+    def read(self, limit: int) -> bytes:
+        """Return at most so many bytes of the body; raises http.client.IncompleteRead where it is cut."""
+        raw = self._answer.read(limit)
+        if len(raw) < limit:
+            self._refuse_cut()
+        self._is_read = self._answer.isclosed()
+        return raw
+
+    def close(self) -> None:
+        """Be done; the connection rests only if the body was read to its end."""
+        connection = self._connection
+        self._answer.close()
+        if self._is_read and connection.is_clean and connection.sock is not None:
+            self._is_read = False
+            self._pool.give_back(connection)
+        else:
+            connection.close()
+
+    def _refuse_cut(self) -> None:
+        if self._answer.length:
+            raise http.client.IncompleteRead(b"", self._answer.length)
+        self._is_read = self._answer.isclosed()
 
 
 def _is_readable(sock: socket.socket) -> bool:

@@ -22,11 +22,13 @@ ProxyError
 ├── ArtifactsDisabledError     503  MLFLOW_SERVE_ARTIFACTS=false
 ├── DatabaseUnavailableError   503  the portal's own
 ├── StoreUnavailableError      503  the artifact store, for now
+│   └── StorePausedError       503  its breaker is open
 ├── StoreRefusedError          424  the artifact store, until an operator acts
 ├── TransferBrokenError        500  bytes ended early under way: never a reply, only the end of one
 ├── LoopDetectedError          508  the upstream is the portal itself
 └── UpstreamError
     ├── UpstreamRefusedError   503  nothing reached MLflow
+    │   └── UpstreamPausedError     its breaker is open
     ├── UpstreamTimedOutError  504
     ├── UpstreamGarbledError   502  bytes that are no answer
     └── UpstreamRejectedError  424  MLflow, or its store, refuses the portal itself until an operator acts
@@ -43,6 +45,10 @@ class ProxyError(Exception):
     reason = "INTERNAL"
     # Whole seconds, only where a repeat can help: clients repeat a 503 by themselves.
     retry_after: int | None = None
+    # So many more at most, by chance: the callers of one outage come back one after the other.
+    retry_spread = 0
+    # Whether it says that something else does not answer: a breaker counts these, and nothing else.
+    is_outage = False
     sentence = "The portal failed. Tell its operators the request id."
 
     def __init__(self, sentence: str = "", *, reason: str = "") -> None:
@@ -174,8 +180,18 @@ class StoreUnavailableError(ProxyError):
     error_code = "TEMPORARILY_UNAVAILABLE"
     reason = "STORE_UNAVAILABLE"
     retry_after = 10
+    retry_spread = 2
     hint = ""
     sentence = "The artifact store cannot be reached or is busy. Nothing was changed; try again shortly."
+
+    @property
+    def is_outage(self) -> bool:  # type: ignore[override]
+        return self.reason == "STORE_UNAVAILABLE"
+
+
+class StorePausedError(StoreUnavailableError):
+    reason = "STORE_PAUSED"
+    sentence = "The artifact store did not answer the last calls. Nothing was changed; try again shortly."
 
 
 class StoreRefusedError(ProxyError):
@@ -228,12 +244,21 @@ class UpstreamRefusedError(UpstreamError):
     status = 503
     # MLflow's client repeats seven times at this pace: long enough for a restart of MLflow, a minute, to go unseen.
     retry_after = 10
+    retry_spread = 2
+    is_outage = True
     reason = "UPSTREAM_REFUSED"
     sentence = "MLflow cannot be reached. The request was not sent; try again shortly."
 
 
+class UpstreamPausedError(UpstreamRefusedError):
+    is_outage = False
+    reason = "UPSTREAM_PAUSED"
+    sentence = "MLflow did not answer the last calls. The request was not sent; try again shortly."
+
+
 class UpstreamTimedOutError(UpstreamError):
     status = 504
+    is_outage = True
     error_code = "DEADLINE_EXCEEDED"
     reason = "UPSTREAM_TIMED_OUT"
     sentence = "MLflow did not answer in time. The request may or may not have been carried out."

@@ -5,14 +5,14 @@ and what is not on them is ``other``: nothing that a caller may choose makes a n
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
@@ -73,10 +73,36 @@ UPSTREAM_CONNECTIONS = Counter(
 STORE_FAULTS = Counter(
     "hokusai_store_faults_total", "Failed calls of the artifact store.", ("reason",), registry=_registry
 )
+BREAKERS_OPEN = Gauge(
+    "hokusai_breakers_open",
+    "Workers of this server whose breaker is open.",
+    ("upstream", "traffic"),
+    multiprocess_mode="livesum",
+    registry=_registry,
+)
+BREAKER_OPENINGS = Counter(
+    "hokusai_breaker_openings_total", "Times that a breaker opened.", ("upstream", "traffic"), registry=_registry
+)
+KEYS = Gauge("hokusai_keys", "API keys by status.", ("status",), multiprocess_mode="livemostrecent", registry=_registry)
+PROBES_FAILED = Gauge(
+    "hokusai_probe_failed",
+    "1 for a probe that the last storage check saw failing, 0 for one that passed or is unknown.",
+    ("probe",),
+    multiprocess_mode="livemostrecent",
+    registry=_registry,
+)
+PROBE_AGE_SECONDS = Gauge(
+    "hokusai_probe_age_seconds",
+    "Since the storage check that asked the probe last has ended.",
+    ("probe",),
+    multiprocess_mode="livemostrecent",
+    registry=_registry,
+)
 # The closed list: docs/operations.md has a row for each.
 METRICS = (
     *(REQUESTS, REFUSALS, REQUEST_SECONDS, UPSTREAM_SECONDS),
     *(BODY_BYTES, PRESIGNED_URLS, UPSTREAM_CONNECTIONS, STORE_FAULTS),
+    *(BREAKERS_OPEN, BREAKER_OPENINGS, KEYS, PROBES_FAILED, PROBE_AGE_SECONDS),
 )
 
 # Of each file that a worker counts into: about 2,500 lines.
@@ -94,7 +120,7 @@ def reserve(folder: Path, pid: int) -> None:
     global _folder, _has_room  # noqa: PLW0603
     _folder = folder
     try:
-        for kind in ("counter", "histogram"):
+        for kind in ("counter", "histogram", "gauge_livesum", "gauge_livemostrecent"):
             file = folder / f"{kind}_{pid}.db"
             if not file.exists():
                 # Under another name at first: a scrape must not find it half made.
@@ -138,6 +164,32 @@ def count_store_fault(reason: str) -> None:
     _child(STORE_FAULTS, _listed(reason, REASONS)).inc()
 
 
+def note_breaker(upstream: str, traffic: str, *, is_open: bool) -> None:
+    """Show a breaker of this worker as open or closed."""
+    _child(BREAKERS_OPEN, upstream, _listed(traffic, TRAFFIC)).set(int(is_open))
+    if is_open:
+        _child(BREAKER_OPENINGS, upstream, _listed(traffic, TRAFFIC)).inc()
+
+
+def note_keys(counts: Mapping[str, int]) -> None:
+    """Show how many keys there are by status, as just counted."""
+    for status, keys in counts.items():
+        _child(KEYS, status).set(keys)
+
+
+def note_probe(name: str, *, is_failed: bool, age: float) -> None:
+    """Show what a storage check found ``age`` seconds ago."""
+    _child(PROBES_FAILED, name).set(int(is_failed))
+    _child(PROBE_AGE_SECONDS, name).set(age)
+
+
+def open_breakers() -> dict[tuple[str, str], int]:
+    """Return how many workers of this server have a breaker open, by upstream and kind of traffic."""
+    families = (family for family in _numbers().collect() if family.name == "hokusai_breakers_open")
+    samples = (sample for family in families for sample in family.samples if sample.value)
+    return {(sample.labels["upstream"], sample.labels["traffic"]): int(sample.value) for sample in samples}
+
+
 def count_upstream_connection(traffic: str) -> None:
     _child(UPSTREAM_CONNECTIONS, _listed(traffic, TRAFFIC)).inc()
 
@@ -159,11 +211,16 @@ def exposition(accept: str) -> tuple[bytes, str]:
     except TypeError:
         # A version that is no number.
         encode, content_type = choose_encoder("")
-    registry = _registry
-    if _folder is not None:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(_folder))  # type: ignore[no-untyped-call]
-    return encode(registry), content_type
+    return encode(_numbers()), content_type
+
+
+def _numbers() -> CollectorRegistry:
+    """Return what all workers of this server have counted; what this process has, where it is no worker."""
+    if _folder is None:
+        return _registry
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(_folder))  # type: ignore[no-untyped-call]
+    return registry
 
 
 def _listed(word: str, words: frozenset[str]) -> str:
@@ -176,7 +233,7 @@ class _Nowhere:
     def inc(self, amount: float = 1) -> None:
         pass
 
-    observe = inc
+    observe = set = inc
 
 
 @cache

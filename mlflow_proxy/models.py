@@ -1,6 +1,6 @@
-"""What storage health keeps: checks of a day, changes of state and hours of a month, what was told, who holds a lease.
+"""What storage health keeps: checks of a day, changes and hours of a month, what was told, a walk, who holds a lease.
 
-Data alone: mlflow_proxy.health.history and mlflow_proxy.leases write it.
+Data alone: mlflow_proxy.health.history, mlflow_proxy.health.walks and mlflow_proxy.leases write it.
 """
 
 from django.db import models
@@ -74,6 +74,29 @@ class AlertChannel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DoctorWalk(models.Model):
+    """A walk of the doctor; ``ended_at`` is empty while it is under way, and stays so when its process dies."""
+
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    asked_by = models.CharField(max_length=200, editable=False)
+    # The portal's address, without a path.
+    portal = models.CharField(max_length=300, editable=False)
+    # How far the hop that is under way is, in words.
+    moved = models.CharField(max_length=40, blank=True, editable=False)
+    # The hops that have ended as mlflow_proxy.health.answers.Probe, in order.
+    hops = models.JSONField(default=list, editable=False)
+
+    class Meta:
+        ordering = ("-started_at", "-pk")
+        # Seen by whoever may see storage health.
+        default_permissions = ()
+        permissions = (("start_doctorwalk", "Can let the doctor walk"),)
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M} to {self.portal}"
 
 
 class Lease(models.Model):

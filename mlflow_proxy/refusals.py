@@ -1,5 +1,7 @@
 """What an exception means to the caller: the one place where DRF's, Django's and our own errors become replies."""
 
+import secrets
+
 import structlog
 from django.db import Error as DatabaseFault
 from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
@@ -39,7 +41,8 @@ def render(exc: Exception) -> replies.ErrorReply:
         facts["error"] = fault.reason
     reply = replies.error_body(fault.status, fault.error_code, fault.reason, str(fault), **facts)
     if fault.retry_after is not None:
-        reply["Retry-After"] = str(fault.retry_after)
+        # Whoever was refused at once shall not come back at once.
+        reply["Retry-After"] = str(fault.retry_after + secrets.randbelow(fault.retry_spread + 1))
     if isinstance(fault, RangeRefusedError) and fault.size is not None:
         reply["Content-Range"] = f"bytes */{fault.size}"
     if isinstance(exc, CredentialRefusedError):

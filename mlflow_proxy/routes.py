@@ -6,6 +6,7 @@ Left out on purpose: assistant, jobs, scorers, AI gateway, webhooks, GraphQL, de
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -214,52 +215,65 @@ class Route:
         return self.template.endswith("/server-info")
 
 
-def _parse_table() -> tuple[Route, ...]:
-    rows = []
-    for line in filter(None, TABLE.splitlines()):
-        method, template, scope, resource, *traffic = line.split()
-        for form in ("api", "ajax-api") if "{api}" in template else ("",):
-            kind: Traffic = traffic[0] if traffic else "metadata"  # type: ignore[assignment]
-            row = Route(method, template.replace("{api}", form), None if scope == "-" else scope, resource, kind)
-            rows.append(row)
-    return tuple(rows)
-
-
-ROUTES = _parse_table()
 _TAIL = "{artifact_path}"
 
 
-def _index() -> dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]]:
-    index = defaultdict(list)
-    # Rows with fewer placeholders first: ``logged-models/search`` is not a model of that id.
-    for route in sorted(ROUTES, key=lambda route: route.template.count("{")):
-        parts = tuple(route.template.split("/"))
-        index[route.method, 0 if _TAIL in parts else len(parts)].append((parts, route))
-    return dict(index)
+class Table:
+    """Rows in their order, and how one is found; what is in no row does not exist."""
+
+    def __init__(self, text: str) -> None:
+        self.rows = tuple(_parse(text))
+        self._index = defaultdict(list)
+        # Rows with fewer placeholders first: ``logged-models/search`` is not a model of that id.
+        for row in sorted(self.rows, key=lambda row: row.template.count("{")):
+            parts = _parts(row.template)
+            self._index[row.method, 0 if _TAIL in parts else len(parts)].append((parts, row))
+
+    def find(self, method: str, segments: tuple[str, ...]) -> Route | None:
+        """Return the row for a decoded path, or None.
+
+        HEAD is the GET of a download, and nothing else: MLflow answers it with an error elsewhere.
+        """
+        is_head = method == "HEAD"
+        for length in (len(segments), 0):
+            for parts, row in self._index.get(("GET" if is_head else method, length), ()):
+                if _matches(parts, segments) and (not is_head or row.traffic == "transfer"):
+                    return row
+        return None
 
 
-_INDEX = _index()
+def _parse(text: str) -> Iterator[Route]:
+    for line in filter(None, text.splitlines()):
+        method, template, scope, resource, *traffic = line.split()
+        for form in ("api", "ajax-api") if "{api}" in template else ("",):
+            kind: Traffic = traffic[0] if traffic else "metadata"  # type: ignore[assignment]
+            yield Route(method, template.replace("{api}", form), None if scope == "-" else scope, resource, kind)
 
 
-def find(method: str, segments: tuple[str, ...]) -> Route:
-    """Return the row for a decoded path; raises RouteUnknownError for everything that is not in the table.
-
-    HEAD is the GET of a download, and nothing else: MLflow answers it with an error elsewhere.
-    """
-    is_head = method == "HEAD"
-    for length in (len(segments), 0):
-        for parts, route in _INDEX.get(("GET" if is_head else method, length), ()):
-            if _matches(parts, segments) and (not is_head or route.traffic == "transfer"):
-                return route
-    raise RouteUnknownError(
-        f"No such endpoint behind the portal, which knows MLflow {MLFLOW_SERIES}. {_advice(segments)}"
-    )
+def _parts(template: str) -> tuple[str, ...]:
+    return tuple(filter(None, template.split("/")))
 
 
 def _matches(parts: tuple[str, ...], segments: tuple[str, ...]) -> bool:
-    if parts[-1] == _TAIL:
+    if parts[-1:] == (_TAIL,):
         return len(segments) >= len(parts) and segments[: len(parts) - 1] == parts[:-1]
-    return all(part == segment or part.startswith("{") for part, segment in zip(parts, segments, strict=True))
+    return len(parts) == len(segments) and all(
+        part == segment or part.startswith("{") for part, segment in zip(parts, segments, strict=True)
+    )
+
+
+_TABLE = Table(TABLE)
+ROUTES = _TABLE.rows
+
+
+def find(method: str, segments: tuple[str, ...]) -> Route:
+    """Return the row of TABLE for a decoded path; raises RouteUnknownError for everything that is not in it."""
+    row = _TABLE.find(method, segments)
+    if row is None:
+        raise RouteUnknownError(
+            f"No such endpoint behind the portal, which knows MLflow {MLFLOW_SERIES}. {_advice(segments)}"
+        )
+    return row
 
 
 def _advice(segments: tuple[str, ...]) -> str:

@@ -1,7 +1,7 @@
 """The only way to MLflow: one request and its answer, deadlines, streaming and four named errors.
 
 Sends a target as rendered: no redirect, no retry, no cookie, no decoding, nothing from the environment. It decides
-no right and knows no header rule.
+no right, and of headers it knows those of its own questions alone.
 """
 
 import errno
@@ -14,11 +14,12 @@ from functools import cache
 
 import structlog
 
-from mlflow_proxy import conf, metrics
-from mlflow_proxy.connections import NotConnectedError, Pool, PromptConnection, PromptTlsConnection
+from mlflow_proxy import circuits, conf, headers, metrics
+from mlflow_proxy.connections import NotConnectedError, Pool, PromptConnection, PromptTlsConnection, Response
 from mlflow_proxy.exceptions import (
     UpstreamError,
     UpstreamGarbledError,
+    UpstreamPausedError,
     UpstreamRefusedError,
     UpstreamTimedOutError,
 )
@@ -27,73 +28,70 @@ from mlflow_proxy.routes import Traffic
 log = structlog.get_logger(__name__)
 
 PIECE = 128 * 1024
-
-
-class Response:
-    """MLflow's answer with its body unread: ``status`` and ``headers``; for ``Body``, ``read`` or ``discard``."""
-
-    def __init__(self, answer: http.client.HTTPResponse, connection: PromptConnection, pool: Pool) -> None:
-        self._answer, self._connection, self._pool = answer, connection, pool
-        self.status, self.headers = answer.status, answer.headers
-        self._is_read = False
-        self.received = 0
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body as it comes; raises http.client.IncompleteRead where it is cut."""
-        take = self._answer.read1 if self._answer.chunked else self._answer.read
-        while piece := take(PIECE):
-            self.received += len(piece)
-            yield piece
-        self._refuse_cut()
-
-    def read(self, limit: int) -> bytes:
-        """Return at most so many bytes of the body; raises http.client.IncompleteRead where it is cut."""
-        raw = self._answer.read(limit)
-        if len(raw) < limit:
-            self._refuse_cut()
-        self._is_read = self._answer.isclosed()
-        return raw
-
-    def close(self) -> None:
-        """Be done; the connection rests only if the body was read to its end."""
-        connection = self._connection
-        self._answer.close()
-        if self._is_read and connection.is_clean and connection.sock is not None:
-            self._is_read = False
-            self._pool.give_back(connection)
-        else:
-            connection.close()
-
-    def _refuse_cut(self) -> None:
-        if self._answer.length:
-            raise http.client.IncompleteRead(b"", self._answer.length)
-        self._is_read = self._answer.isclosed()
+QUESTION_SECONDS = 2.0
+API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
+# Native artifact streaming ignores the static prefix (MLflow 3.17); 404 is the answer of one that works.
+NATIVE_ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/hokusai-portal-layout-probe"
 
 
 def send(
     method: str,
     target: str,
-    headers: Mapping[str, str],
+    told: Mapping[str, str],
     *,
     body: bytes | Iterable[bytes] | None = None,
     traffic: Traffic = "metadata",
-    timeout: float | None = None,
-    is_logged: bool = True,
 ) -> Response:
     """Send one request and return the response with its body unread; the caller hands it to ``Body`` or ``read``.
 
-    An iterable body without a Content-Length header goes out chunked. ``timeout`` in seconds bounds each wait for
-    bytes. ``is_logged`` is False for a question of health, whose answer is kept elsewhere. Raises UpstreamRefusedError
+    ``told`` are the headers; an iterable body without a Content-Length goes out chunked. Raises UpstreamRefusedError
     when nothing was sent, UpstreamTimedOutError, UpstreamGarbledError, and whatever the body's iteration raises; in
     each case the connection is closed unfinished.
     """
+    patience = conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout()
+    with circuits.guarded("mlflow", traffic, is_answering=lambda: _is_answering(traffic), refusal=UpstreamPausedError):
+        return _exchange(method, target, told, body=body, traffic=traffic, patience=patience)
+
+
+def ask(
+    method: str, target: str, *, seconds: float, limit: int, body: bytes | None = None, traffic: Traffic = "metadata"
+) -> tuple[int, bytes]:
+    """Ask a question of the portal's own, past the breaker: return status and at most ``limit`` bytes of the answer.
+
+    ``seconds`` bound each wait. Nothing is logged: whoever asks keeps the answer. Raises UpstreamError.
+    """
+    told = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Accept-Encoding": "identity"}
+    told |= {headers.HOP_HEADER: "1"} | ({"Content-Length": str(len(body))} if body is not None else {})
+    response = _exchange(method, target, told, body=body, traffic=traffic, patience=seconds, is_logged=False)
+    return response.status, read(response, limit, is_logged=False)
+
+
+def _is_answering(traffic: Traffic) -> bool:
+    """Return whether MLflow answers for a kind of traffic, whatever it says; its own /health asks no database."""
+    target = conf.static_prefix() + API_GET if traffic == "metadata" else NATIVE_ARTIFACT
+    try:
+        ask("GET", target, seconds=QUESTION_SECONDS, limit=PIECE, traffic=traffic)
+    except UpstreamError:
+        return False
+    return True
+
+
+def _exchange(
+    method: str,
+    target: str,
+    told: Mapping[str, str],
+    *,
+    body: bytes | Iterable[bytes] | None,
+    traffic: Traffic,
+    patience: float,
+    is_logged: bool = True,
+) -> Response:
     upstream = conf.upstream()
     pool = _pool(upstream.scheme, upstream.host, upstream.port, traffic, os.getpid())
-    patience = timeout or (conf.metadata_timeout() if traffic == "metadata" else conf.transfer_timeout())
     connection = pool.take()
     with _named_errors(method, is_logged=is_logged), metrics.timed_upstream(traffic):
         try:
-            answer = connection.ask(method, target, headers, body, patience)
+            answer = connection.ask(method, target, told, body, patience)
         except BaseException:
             connection.close()
             raise
@@ -126,7 +124,7 @@ def _pieces(response: Response) -> Generator[bytes]:
     is_complete = False
     try:
         with _named_errors("body"):
-            yield from response.pieces()
+            yield from response.pieces(PIECE)
         is_complete = True
     finally:
         if not is_complete:

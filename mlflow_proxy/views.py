@@ -1,14 +1,17 @@
 """The proxy view: knows the order of the five desks and holds no rule of its own."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
-from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed
+from django.http import HttpRequest, HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from apikeys import pacing, throttling
 from apikeys.actions import Actor
@@ -38,9 +41,9 @@ LONG_UPLOAD_SECONDS = 1.0
 class MlflowProxyView(CountedView):
     """Hand a permitted call to MLflow and its answer back, streaming both ways."""
 
-    authentication_classes = (ApiKeyAuthentication,)
-    permission_classes = (IsFromAllowedAddress, HoldsRequiredScope)
-    throttle_classes = (KeyRateThrottle, ConcurrencyThrottle)
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (ApiKeyAuthentication,)
+    permission_classes: tuple[type[BasePermission], ...] = (IsFromAllowedAddress, HoldsRequiredScope)
+    throttle_classes: tuple[type[BaseThrottle], ...] = (KeyRateThrottle, ConcurrencyThrottle)
     content_negotiation_class = PassThroughNegotiation
     renderer_classes = (JSONRenderer,)
     parser_classes = ()
@@ -67,7 +70,7 @@ class MlflowProxyView(CountedView):
         if (request.method or "").lower() not in self.http_method_names:
             raise MethodNotAllowed(request.method or "")
         self.target = targets.parse(raw_target(request), mount)
-        self.route = routes.find(request.method or "", self.target.segments)
+        self.route = self.find_route(request.method or "", self.target.segments)
         self.traffic, self.required_scope, self.operation = self.route.traffic, self.route.scope, self.route.operation
         self.check_permissions(request)
         self.workspace = self.choose_workspace(request)
@@ -77,10 +80,7 @@ class MlflowProxyView(CountedView):
     def journey(self, request: Request, mount: str = "", rest: str = "") -> HttpResponseBase:
         """Desk 5: swap the credentials, stream out, stream back; the database is let go first."""
         route = self.route
-        if route.is_artifact and not conf.is_serving_artifacts():
-            raise ArtifactsDisabledError()
-        if route.resource == "workspace" and not conf.has_workspaces():
-            raise RouteUnknownError("This MLflow runs without workspaces.")
+        self.refuse_switched_off()
         sent = headers.outbound(
             request.headers,
             route,
@@ -93,7 +93,7 @@ class MlflowProxyView(CountedView):
         self.body = RequestBody.of(request.META)
         # Here and not later: a caller who sends its body slowly would hold a connection of the pool all the while.
         close_old_connections()
-        body = intake.take(request, self.body, route, self.workspace, sent)
+        body = self.take_body(request, self.body, sent)
         if isinstance(body, RequestBody) and body.length is not None:
             sent["Content-Length"] = str(body.length)
         if route.is_artifact and (reply := protocol.answer(self._as_call(request, sent, body))) is not None:
@@ -106,6 +106,19 @@ class MlflowProxyView(CountedView):
 
     get = head = post = put = patch = delete = journey
 
+    def find_route(self, method: str, segments: tuple[str, ...]) -> routes.Route:
+        return routes.find(method, segments)
+
+    def take_body(self, request: Request, body: RequestBody, sent: Mapping[str, str]) -> bytes | RequestBody | None:
+        return intake.take(request, body, self.route, self.workspace, sent)
+
+    def refuse_switched_off(self) -> None:
+        """Raise ArtifactsDisabledError or RouteUnknownError for what this portal's settings leave out."""
+        if self.route.is_artifact and not conf.is_serving_artifacts():
+            raise ArtifactsDisabledError()
+        if self.route.resource == "workspace" and not conf.has_workspaces():
+            raise RouteUnknownError("This MLflow runs without workspaces.")
+
     def choose_workspace(self, request: Request) -> str | None:
         service: Service = request.user  # type: ignore[assignment]
         if not conf.has_workspaces():
@@ -117,10 +130,10 @@ class MlflowProxyView(CountedView):
     def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:
         key, began_at = cast("ApiKey", request.auth), time.monotonic()
 
-        def refuse_ended_key() -> None:
+        def refuse_ended_caller() -> None:
             # One query at most for a call on the hot path: a short upload ends before a revocation could have come.
             if time.monotonic() - began_at > LONG_UPLOAD_SECONDS:
-                refuse_ended(key)
+                self.refuse_ended(request)
                 close_old_connections()
 
         return Call(
@@ -132,13 +145,20 @@ class MlflowProxyView(CountedView):
             body=body,
             workspace=self.workspace,
             key=key,
-            actor=Actor(name=key.public_id, address=client_address(request), request_id=replies.request_id()),
-            before_commit=refuse_ended_key,
+            actor=Actor(
+                name=key.public_id or str(request.user),
+                address=client_address(request),
+                request_id=replies.request_id(),
+            ),
+            before_commit=refuse_ended_caller,
         )
 
-    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+    def refuse_ended(self, request: Request) -> None:
+        refuse_ended(cast("ApiKey", request.auth))
+
+    def handle_exception(self, exc: Exception) -> replies.ErrorReply:  # type: ignore[override]
         reply = refusals.render(exc)
-        if isinstance(exc, AuthenticationFailed):
+        if reply.status_code == 401:
             reply["WWW-Authenticate"] = self.get_authenticate_header(self.request) or "Bearer"
         if isinstance(exc, MethodNotAllowed):
             reply["Allow"] = ", ".join(self.allowed_methods)
@@ -164,13 +184,3 @@ def raw_target(request: Request | HttpRequest) -> str:
     if not raw:
         raise ProxyError("This server does not hand on the raw request target. Run the portal under gunicorn.")
     return raw
-
-
-def proxy_root(request: HttpRequest, mount: str) -> HttpResponseBase:
-    """A browser at the mount itself, where MLflow's printed links lead, gets a page; a client gets the view."""
-    if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
-        return render(request, "mlflow_proxy/landing.html", {"mount": mount})
-    return MlflowProxyView.as_view()(request, mount=mount)
-
-
-proxy_root.csrf_exempt = True  # type: ignore[attr-defined]

@@ -15,10 +15,10 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
 
-from apikeys import actions, failures, pacing, scopes, usage
+from apikeys import actions, failures, pacing, scopes, sightings, usage
 from apikeys.models import DEFAULT_SERVICE, Service
 from apikeys.throttling import ConcurrencyThrottle
-from mlflow_proxy import views
+from mlflow_proxy import circuits, views
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +76,12 @@ def _no_leftovers(monkeypatch):
     monkeypatch.setattr(failures, "_good", {})
     monkeypatch.setattr(ConcurrencyThrottle, "_open", Counter())
     pacing.shared.cache_clear()
+    circuits._breaker.cache_clear()
     structlog.contextvars.clear_contextvars()
     yield
     usage._pending.clear()
+    usage._addresses.clear()
+    sightings._written.clear()
     usage._tally.take()
     structlog.contextvars.clear_contextvars()
 

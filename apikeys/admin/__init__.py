@@ -1,3 +1,3 @@
-"""The admin's screens of services, keys, rights, usage and the audit trail; importing the package registers them."""
+"""The admin's screens of services, keys, rights, usage, webhooks and the audit trail; importing it registers them."""
 
-from apikeys.admin import accounts, audit, keys, services, usage  # noqa: F401
+from apikeys.admin import accounts, audit, deliveries, keys, services, usage, webhooks  # noqa: F401

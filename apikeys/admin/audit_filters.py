@@ -16,9 +16,11 @@ from apikeys.models import AuditEvent
 # Every action that actions and the trail record; a new one gets its line in docs/admin.md.
 ACTIONS = (
     *("api_key_issued", "api_key_rotated", "api_key_revoked", "api_key_disabled", "api_key_enabled"),
-    *("api_key_annotated", "api_key_expiry_noticed", "presigned_urls_issued"),
+    *("api_key_annotated", "api_key_changed", "api_key_expiry_noticed", "api_key_seen_from_new_network"),
+    "presigned_urls_issued",
     *("service_created", "service_changed", "service_issuers_set", "service_disabled", "service_enabled"),
     *("service_pinned", "service_presigning_set"),
+    *("webhook_created", "webhook_secret_replaced", "webhook_disabled", "webhook_enabled", "webhook_tested"),
     *("staff_signed_in", "admin_denied", "audit_exported", "account_created", "account_changed"),
     *("group_created", "group_changed"),
 )

@@ -2,7 +2,7 @@
 
 import datetime
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -55,14 +55,19 @@ class IssueForm(AccessFormMixin, forms.Form):
     form_token = forms.CharField(max_length=64, widget=forms.HiddenInput, initial=lambda: secrets.token_urlsafe(16))
 
     def __init__(
-        self, *args: Any, services: QuerySet[Service], grantable: Iterable[str], chosen: Service | None, **kwargs: Any
+        self,
+        *args: Any,
+        services: QuerySet[Service],
+        grantable: Callable[[Service | None], frozenset[str]],
+        chosen: Service | None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.grantable = frozenset(grantable)
+        self.grantable = grantable
         field: Any = self.fields["service"]
         field.queryset = services
         self.initial["service"] = chosen
-        self.offer_access(self.grantable, (), none=_own_default(chosen))
+        self.offer_access(grantable(chosen), (), none=_own_default(chosen))
         days = (chosen and chosen.default_days) or conf.default_days()
         self.fields["expires_in_days"].widget.attrs["placeholder"] = days
         self.fields["expires_in_days"].help_text = f"Days. Empty: {days}. At most {conf.maximum_days()}."
@@ -85,8 +90,7 @@ class IssueForm(AccessFormMixin, forms.Form):
         chosen = self.chosen_scopes() or (service.default_scopes if service else [])
         if service and not chosen:
             self.add_error("preset", f"Service {service} has no default: choose a preset or single scopes.")
-        if not self.grantable.issuperset(chosen):
-            excess = ", ".join(sorted(set(chosen) - self.grantable))
+        if excess := ", ".join(sorted(set(chosen) - self.grantable(service))):
             raise ValidationError(f"You may not give {excess}. An administrator can.")
         return facts | {"scopes": chosen}
 

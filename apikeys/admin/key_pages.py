@@ -3,6 +3,7 @@
 A secret leaves as the body of a POST's answer that nothing may store. It is in no address, message, session or log.
 """
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -59,6 +60,7 @@ class KeyPages(ChangesMixin[ApiKey]):
             "created": cells.when(row.created_at),
             "expires": cells.when(row.expires_at),
             "last_used": cells.when(row.last_used_at),
+            "networks": row.networks.all(),
             "rate": row.rate_limit_per_hour or conf.rate_limit_per_hour(),
             "changes": self.changes_of(request, row),
             "note_form": NoteForm(instance=row) if staff.may(request.user, "change", row) else None,
@@ -137,7 +139,7 @@ class KeyPages(ChangesMixin[ApiKey]):
         if request.method != "POST" or not staff.may(request.user, "change", row):
             raise PermissionDenied
         try:
-            actions.annotate_key(key=row, note=request.POST.get("note", ""), actor=actor_of(request))
+            actions.change_key(key=row, note=request.POST.get("note", ""), actor=actor_of(request))
             self.message_user(request, "The note is saved.")
         except ActionRefusedError as error:
             self.message_user(request, str(error), messages.ERROR)
@@ -168,7 +170,7 @@ class KeyPages(ChangesMixin[ApiKey]):
         return IssueForm(
             request.POST if request.method == "POST" else None,
             services=staff.services_to_issue_for(request.user).filter(disabled_at__isnull=True),
-            grantable=staff.grantable_scopes(request.user),
+            grantable=partial(staff.grantable_scopes, request.user),
             chosen=service,
         )
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,17 +14,44 @@ from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
 from apikeys.permissions import IsExpectedService, IsFromAllowedAddress
 from apikeys.views import CountedView
 
+# Where a key may be, in OpenAPI's words: as the package reads them, not as it annotates them.
+IN_A_HEADER: Any = [{"bearer": []}, {"header": []}]
+IN_THE_BODY: Any = [{}]
+
 
 class KeyInQuestion(ApiKeyAuthentication):
     """The key in a header or, as the predecessor's SDK sends it, in the body: there it is what is asked about."""
 
+    field = "api_key"
+
     def credential_headers(self, request: Request) -> Mapping[str, str]:
-        key = _document(request).get("api_key")
-        if key is None:
-            return super().credential_headers(request)
-        if not isinstance(key, str):
-            raise ParseError("api_key must be a string.")
-        return {"X-Api-Key": key}
+        key = self.key_in_body(request)
+        return super().credential_headers(request) if key is None else {"X-Api-Key": key}
+
+    def key_in_body(self, request: Request) -> str | None:
+        """Return the key that is asked about; None where the body holds none."""
+        key = _document(request).get(self.field)
+        if key is not None and not isinstance(key, str):
+            raise ParseError(f"{self.field} must be a string.")
+        return key
+
+
+class ValidationSerializer(serializers.Serializer[Any]):
+    """Which service the key should be of, and the key itself unless it stands in a header."""
+
+    service_id = serializers.CharField(required=False)
+    api_key = serializers.CharField(required=False, allow_null=True)
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What is known of a key that is good."""
+
+    is_valid = serializers.BooleanField()  # type: ignore[assignment]  # the name of the old contract
+    key_id = serializers.CharField()
+    user_id = serializers.CharField()
+    service_id = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    expires_at = serializers.DateTimeField()
 
 
 class ValidateKeyView(CountedView):
@@ -35,7 +64,9 @@ class ValidateKeyView(CountedView):
     def expected_service(self) -> str:
         return str(_document(self.request).get("service_id", DEFAULT_SERVICE))
 
+    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=IN_A_HEADER + IN_THE_BODY)
     def post(self, request: Request) -> Response:
+        """Say whether a key is good, and of which service."""
         service: Service = request.user  # type: ignore[assignment]
         key: ApiKey = request.auth  # type: ignore[assignment]
         facts = {

@@ -2,8 +2,18 @@
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def add_output_arguments(parser: Any, *, quiet: str = "", env: str = "") -> None:
+    """Offer ``--json`` and, where a command has use for them, ``--quiet`` and ``--env``: one of them at a time."""
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+    if quiet:
+        how.add_argument("--quiet", action="store_true", help=quiet)
+    if env:
+        how.add_argument("--env", action="store_true", dest="as_env", help=env)
 
 
 def as_json(document: Any) -> str:
@@ -20,9 +30,17 @@ def as_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     )
 
 
+def as_facts(facts: Mapping[str, Any]) -> str:
+    """Return a line for each fact, indented, its words padded to the longest; an empty one reads ``-``."""
+    width = max(map(len, facts), default=0)
+    return "\n".join(f"  {word.ljust(width)}  {_cell(fact)}" for word, fact in facts.items())
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, datetime.datetime):
         return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
     return str(value) if value not in {None, ""} else "-"
 
 

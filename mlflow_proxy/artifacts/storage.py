@@ -5,7 +5,7 @@ Configured as django-storages' ``artifacts`` storage; its client, safe to share 
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from mimetypes import guess_type
@@ -18,8 +18,8 @@ from django.conf import settings
 from django.core.files.storage import storages
 from storages.backends.s3 import S3Storage
 
-from mlflow_proxy import conf
-from mlflow_proxy.artifacts import faults, parts, ranges
+from mlflow_proxy import circuits, conf
+from mlflow_proxy.artifacts import faults, parts, ranges, stores
 from mlflow_proxy.artifacts.multipart import MultipartUpload, abort, crc32
 from mlflow_proxy.artifacts.stores import (
     CANARY,
@@ -30,12 +30,14 @@ from mlflow_proxy.artifacts.stores import (
     Leftover,
     refuse_difference,
 )
-from mlflow_proxy.exceptions import ArtifactMissingError
+from mlflow_proxy.exceptions import ArtifactMissingError, StorePausedError, StoreRefusedError, StoreUnavailableError
 from mlflow_proxy.heads import BoundedHead
 
-PIECE = 512 * 1024
+# Small enough to stay in a processor's cache from the store's socket over the checksum to the caller's.
+PIECE = 256 * 1024
 DELETES_A_CALL = 1000
 HURRIED_SECONDS = 5.0
+TRANSFERS = {"s3:GetObject", "s3:PutObject"}
 _IN_PARTS = CANARY + b", in parts"
 
 # An answer whose head breaks off is one that botocore repeats, not one without a length or with half an entity tag.
@@ -235,8 +237,14 @@ class BucketStore:
     def named_errors(self, action: str) -> Iterator[None]:
         is_for_objects = "Object" in action or action == "s3:AbortMultipartUpload"
         resource = "/".join(filter(None, (self.bucket, self.prefix, "*"))) if is_for_objects else self.bucket
-        with faults.named(f"{action} on arn:aws:s3:::{resource}", is_logged=self._is_logged):
+        with self._guarded(action), faults.named(f"{action} on arn:aws:s3:::{resource}", is_logged=self._is_logged):
             yield
+
+    def _guarded(self, action: str) -> AbstractContextManager[None]:
+        if not self._is_logged:
+            return nullcontext()
+        traffic = "transfer" if action in TRANSFERS else "metadata"
+        return circuits.guarded("store", traffic, is_answering=_is_answering, refusal=StorePausedError)
 
 
 class _StreamPieces:
@@ -260,6 +268,17 @@ class _StreamPieces:
     def close(self) -> None:
         if self._body is not None:
             self._body.close()
+
+
+def _is_answering() -> bool:
+    """Return whether the store answers at all, whatever it says."""
+    try:
+        next(stores.hurried().probe())
+    except StoreRefusedError:
+        return True
+    except StoreUnavailableError as error:
+        return not error.is_outage
+    return True
 
 
 def kind_of(path: str) -> str:

@@ -160,6 +160,9 @@ class Inspector(Protocol):
     def days_until_uploads_end(self) -> int | None:
         """Return after how many days a lifecycle rule ends an incomplete upload, None where none does."""
 
+    def days_until_canaries_end(self) -> int | None:
+        """Return after how many days a lifecycle rule ends old versions of the canary, None where none does."""
+
     def endpoint(self) -> str:
         """Return the URL by which the portal reaches the store."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from apikeys.posts import UndeliveredError
 from mlflow_proxy.health import channels, history, lights
 from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.health.channels import Channel, Kind, News
@@ -76,10 +77,12 @@ def judge(
 
 
 def _send(channel: Channel, news: News, failing: Collection[str]) -> None:
+    told = {"told": sorted(failing), "told_at": news.at}
     try:
-        channel.send(news)
-    except channels.UndeliveredError as error:
+        with channel.together():
+            channel.send(news)
+            AlertChannel.objects.update_or_create(name=channel.name, defaults=told)
+    except UndeliveredError as error:
         log.error("health_alert_undelivered", channel=channel.name, kind=news.kind, error=str(error))  # noqa: TRY400
         return
-    AlertChannel.objects.update_or_create(name=channel.name, defaults={"told": sorted(failing), "told_at": news.at})
     log.info("health_alert_sent", channel=channel.name, kind=news.kind, light=news.light)

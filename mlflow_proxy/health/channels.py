@@ -1,27 +1,28 @@
-"""The two ways news of health goes out, mail and a signed webhook; decides neither when nor what.
+"""The ways news of health goes out: mail, the webhook of the environment, and those of the admin.
 
-The webhook's body is signed with HMAC-SHA-256 over ``<timestamp>.<body>``. No redirect is followed, nothing of the
-environment (proxies, netrc) is used, and the answer's body is not read.
+Decides neither when nor what. How a webhook is signed and posted is apikeys.signatures' and apikeys.posts'.
 """
 
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+from uuid import uuid4
 
-import requests
 from django.core.mail import EmailMessage
+from django.db import transaction
 
+from apikeys import destinations, outbox, posts, signatures
+from apikeys.deliveries import STORAGE_CHANGED
+from apikeys.posts import UndeliveredError
 from mlflow_proxy import conf
 from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.health.guide import GUIDES
 
 Kind = Literal["worse", "better", "well", "reminder"]
-SECONDS = (3.05, 5.0)
 PATH = "/admin/storage-health/"
 OPENINGS: dict[Kind, str] = {
     "worse": "Something has begun to fail.",
@@ -29,10 +30,6 @@ OPENINGS: dict[Kind, str] = {
     "well": "All of it works again.",
     "reminder": "This has been failing for more than a day.",
 }
-
-
-class UndeliveredError(Exception):
-    """A channel did not take the news; the message names no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +45,24 @@ class News:
 
 
 class Channel(NamedTuple):
-    """A way out by name; ``send`` raises UndeliveredError."""
+    """A way out by name; ``send`` raises UndeliveredError.
+
+    ``together`` holds the sending and the memory of it: a queue in the database has both or neither.
+    """
 
     name: str
     send: Callable[[News], None]
+    together: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
 def configured() -> list[Channel]:
-    """Return the channels that the settings name."""
-    mail = [Channel("mail", send_mail)] if conf.alert_emails() else []
-    return [*mail, *([Channel("webhook", post)] if conf.alert_webhook_url() else [])]
+    """Return the channels that the settings name, and the webhooks of the admin where one asks for such news."""
+    channels = {
+        Channel("mail", send_mail): bool(conf.alert_emails()),
+        Channel("webhook", post): bool(conf.alert_webhook_url()),
+        Channel("webhooks", queue, transaction.atomic): outbox.has_listeners(STORAGE_CHANGED),
+    }
+    return [channel for channel, is_on in channels.items() if is_on]
 
 
 def send_mail(news: News) -> None:
@@ -82,47 +87,33 @@ def body_of(news: News) -> str:
 
 
 def post(news: News) -> None:
-    body = json.dumps(document_of(news)).encode()
-    session = requests.Session()
-    session.trust_env = False
+    """Send the news to the webhook of the environment; it may lead anywhere, because the operator says so."""
+    body = json.dumps(message_of(news)).encode()
+    secret = signatures.as_bytes(conf.alert_webhook_secret())
+    signed = signatures.headers([secret], f"msg_{uuid4().hex}", int(time.time()), body)
     try:
-        with session.post(
-            conf.alert_webhook_url(),
-            data=body,
-            headers=signed_headers(body, int(time.time())),
-            timeout=SECONDS,
-            allow_redirects=False,
-            stream=True,
-            verify=conf.authorities(),
-        ) as reply:
-            if not 200 <= reply.status_code < 300:
-                raise UndeliveredError(f"status {reply.status_code}")
-    except requests.RequestException as error:
-        raise UndeliveredError(type(error).__name__) from None
-    finally:
-        session.close()
+        posts.send(destinations.resolve(conf.alert_webhook_url(), destinations.ANYWHERE), body, signed)
+    except destinations.RefusedDestinationError as error:
+        raise UndeliveredError(str(error)) from None
 
 
-def document_of(news: News) -> dict[str, object]:
-    """Return a webhook's JSON: ``failures`` as on the page, ``event`` the kind of news."""
+def queue(news: News) -> None:
+    """Leave the news in the outbox, for the webhooks of the admin that ask for it."""
+    outbox.enqueue(STORAGE_CHANGED, facts_of(news), news.at)
+
+
+def message_of(news: News) -> dict[str, object]:
+    """Return the JSON that every webhook is sent."""
+    return {"type": STORAGE_CHANGED, "timestamp": news.at.isoformat(), "data": facts_of(news)}
+
+
+def facts_of(news: News) -> dict[str, object]:
+    """Return the news as data: ``failures`` as on the page."""
     return {
-        "event": f"storage_health.{news.kind}",
-        "at": news.at.isoformat(),
+        "kind": news.kind,
         "light": news.light,
         "sentence": news.sentence,
         "failures": [asdict(probe) for probe in news.failures],
         "recovered": list(news.recovered),
         "url": f"{conf.public_url()}{PATH}",
-    }
-
-
-def signed_headers(body: bytes, timestamp: int) -> dict[str, str]:
-    """Return the headers by which a receiver knows that the body is ours, and not one of yesterday."""
-    secret = conf.alert_webhook_secret().encode()
-    signature = hmac.new(secret, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "hokusai-portal",
-        "X-Hokusai-Timestamp": str(timestamp),
-        "X-Hokusai-Signature": f"sha256={signature}",
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from apikeys.redaction import redact_keys
 from mlflow_proxy.health.answers import Outcome, failed
 
 EXCERPT = 160
@@ -29,6 +30,7 @@ CURES = {
     "UPSTREAM_ANSWERED": "MLflow refused. With 404 on artifacts: is it started with --serve-artifacts?",
     "STORE_DENIED": "The store refuses the portal. Its log and the page of storage health name the missing action.",
 }
+STORE_HINT = "The way is good, and the portal's store is not: the page of storage health names the cause and the cure."
 LOGIN_HINT = "Something before the portal demands a login for API paths. Leave /api/ and /mlflow/ out of it."
 
 
@@ -95,7 +97,9 @@ def _of_proxy(reply: Reply) -> Outcome:
 
 
 def excerpt(reply: Reply) -> str:
-    return " ".join(reply.body[:EXCERPT].decode(errors="replace").split()) or "nothing"
+    # Somebody may send back what was sent. Redacted before it is cut: half a key has no shape to find it by.
+    text = redact_keys(reply.body.decode(errors="replace"))
+    return " ".join(text[:EXCERPT].split()) or "nothing"
 
 
 def _of_portal(reply: Reply) -> Outcome:
@@ -104,7 +108,8 @@ def _of_portal(reply: Reply) -> Outcome:
     message = str(document.get("message") or document.get("detail") or "")
     told = f"status {reply.status}, request id {document['request_id']}: {message}"
     # Words of the portal, documented where they are made.
-    return Outcome("failed", reason, told, CURES.get(reason, f"docs/errors.md says what to do for {reason}."))
+    others = STORE_HINT if reason.startswith("STORE_") else f"docs/errors.md says what to do for {reason}."
+    return Outcome("failed", reason, told, CURES.get(reason, others))
 
 
 def _redirected(reply: Reply, url: str) -> Outcome:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 
-from mlflow_proxy import conf, headers, upstream
+from mlflow_proxy import conf, upstream
 from mlflow_proxy.exceptions import UpstreamError
 from mlflow_proxy.health.answers import Outcome, Probe, ask, failed, passed, unknown
 from mlflow_proxy.routes import MLFLOW_SERIES
@@ -12,8 +12,6 @@ from mlflow_proxy.routes import MLFLOW_SERIES
 PROBE_SECONDS = 3.0
 MAXIMUM_BYTES = 64 * 1024
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-_API_GET = "/api/2.0/mlflow/experiments/search?max_results=1"
-_NATIVE_ARTIFACT = f"{ARTIFACTS}/hokusai-portal-layout-probe"
 _KNOWN_PREFIXES = ("", "/mlflow")
 OFF_SIGN = b"serve-artifacts"
 SERVE_HINT = "Start MLflow with --serve-artifacts, as Dockerfile.mlflow does."
@@ -29,7 +27,7 @@ def walk() -> Iterator[Probe]:
 
 def ask_api() -> Outcome:
     """Ask an API path: MLflow's own /health is exempt from its host check, so that it proves nothing."""
-    status, body = call("GET", conf.static_prefix() + _API_GET)
+    status, body = call("GET", conf.static_prefix() + upstream.API_GET)
     if status == 200:
         return passed(conf.upstream().netloc)
     told = f"status {status}: {_excerpt(body)}"
@@ -53,7 +51,7 @@ def ask_layout() -> Outcome:
     if status != 200 or not version.startswith(f"{MLFLOW_SERIES}."):
         hint = f"Run MLflow {MLFLOW_SERIES}: other versions serve artifacts elsewhere."
         return failed("UPSTREAM_VERSION_UNKNOWN", f"status {status}, version {version!r}", hint)
-    status, body = call("GET", _NATIVE_ARTIFACT)
+    status, body = call("GET", upstream.NATIVE_ARTIFACT)
     # The native router says that the file is missing, in MLflow's words; FastAPI says that the route is.
     if status == 404 and "error_code" not in parsed(body):
         return failed("UPSTREAM_LAYOUT_UNKNOWN", "no native artifact route", f"{SERVE_HINT} And under uvicorn.")
@@ -61,7 +59,7 @@ def ask_layout() -> Outcome:
 
 
 def ask_artifacts() -> Outcome:
-    status, body = call("GET", _NATIVE_ARTIFACT)
+    status, body = call("GET", upstream.NATIVE_ARTIFACT)
     if is_off(status, body):
         return failed("UPSTREAM_ARTIFACTS_OFF", _excerpt(body), SERVE_HINT)
     if status == 404 and "error_code" not in parsed(body):
@@ -81,10 +79,7 @@ def call(
 
     Each wait ends after ``seconds``, by default PROBE_SECONDS.
     """
-    told = {"Host": conf.upstream().netloc, "X-Forwarded-For": "unknown", "Accept-Encoding": "identity"}
-    told |= {headers.HOP_HEADER: "1"} | ({"Content-Length": str(len(body))} if body is not None else {})
-    response = upstream.send(method, target, told, body=body, timeout=seconds or PROBE_SECONDS, is_logged=False)
-    return response.status, upstream.read(response, limit, is_logged=False)
+    return upstream.ask(method, target, body=body, seconds=seconds or PROBE_SECONDS, limit=limit)
 
 
 def parsed(body: bytes) -> dict[str, object]:
@@ -99,7 +94,7 @@ def parsed(body: bytes) -> dict[str, object]:
 def _other_prefix() -> str | None:
     for prefix in _KNOWN_PREFIXES:
         with suppress(UpstreamError):
-            if prefix != conf.static_prefix() and call("GET", prefix + _API_GET)[0] == 200:
+            if prefix != conf.static_prefix() and call("GET", prefix + upstream.API_GET)[0] == 200:
                 return prefix
     return None
 

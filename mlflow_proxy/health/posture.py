@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from mlflow_proxy.artifacts import stores
+from mlflow_proxy.exceptions import StoreRefusedError, StoreUnavailableError
 from mlflow_proxy.health import database
 from mlflow_proxy.health.answers import Outcome, Probe, ask, failed, passed
 
@@ -33,8 +34,19 @@ def ask_credentials(inspector: stores.Inspector) -> Outcome:
 
 def ask_versioning(inspector: stores.Inspector) -> Outcome:
     if inspector.is_versioned():
-        return passed("on")
+        return passed(f"on{_end_of_canaries(inspector)}")
     return failed("BUCKET_UNVERSIONED", "off", "Switch versioning on, and let old versions expire after some months.")
+
+
+def _end_of_canaries(inspector: stores.Inspector) -> str:
+    """Say how long versions of the canary stay; where the rules may not be read, bucket_lifecycle says so."""
+    try:
+        days = inspector.days_until_canaries_end()
+    except (StoreRefusedError, StoreUnavailableError):
+        return ""
+    if days is None:
+        return "; every check leaves versions of the canary, and no lifecycle rule ends them"
+    return f"; old versions of the canary end after {days} day{'' if days == 1 else 's'}"
 
 
 def ask_encryption(inspector: stores.Inspector) -> Outcome:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apikeys.addresses import caller_of, client_address
+from apikeys.addresses import caller_of, client_address, network_of
 
 PROXIES = ("10.0.0.0/8", "fd00::/8")
 inside = st.ip_addresses(network="10.0.0.0/8").map(str)
@@ -82,3 +82,21 @@ def test_client_address_any_input_is_an_address_or_none(peer, header):
 )
 def test_caller_is_an_ipv4_address_or_a_network_of_ipv6(address, caller):
     assert caller_of(address) == caller
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.0/24"),
+        ("::ffff:203.0.113.9", "203.0.113.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_network_is_a_24_of_ipv4_or_a_64_of_ipv6(address, network):
+    assert network_of(address) == network
+
+
+def test_network_of_what_is_no_address_is_refused():
+    with pytest.raises(ValueError, match="no address"):
+        network_of("somewhere")

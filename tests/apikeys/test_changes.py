@@ -67,28 +67,28 @@ def test_key_half_disabled_is_refused_by_the_database(reader):
         ApiKey.objects.update(disabled_reason="why")
 
 
-def test_annotate_key_records_before_and_after(issue, actor):
-    row = actions.annotate_key(key=issue(note="old").row, note=" new ", actor=actor)
+def test_change_key_of_a_note_records_before_and_after(issue, actor):
+    row = actions.change_key(key=issue(note="old").row, note=" new ", actor=actor)
     event = last_event()
     assert ApiKey.objects.get(pk=row.pk).note == "new"
     assert (event.action, event.before, event.after) == ("api_key_annotated", {"note": "old"}, {"note": "new"})
 
 
-def test_annotate_key_same_note_writes_nothing(issue, actor):
+def test_change_key_of_a_note_same_note_writes_nothing(issue, actor):
     row = issue(note="as it is").row
     before = AuditEvent.objects.count()
-    actions.annotate_key(key=row, note="as it is ", actor=actor)
+    actions.change_key(key=row, note="as it is ", actor=actor)
     assert AuditEvent.objects.count() == before
 
 
-def test_annotate_key_long_note_is_refused(reader, actor):
+def test_change_key_of_a_note_long_note_is_refused(reader, actor):
     with pytest.raises(ValidationError):
-        actions.annotate_key(key=reader.row, note="x" * 501, actor=actor)
+        actions.change_key(key=reader.row, note="x" * 501, actor=actor)
 
 
 def test_note_with_a_key_is_refused(issue, reader, actor):
     with pytest.raises(ActionRefusedError, match="secrets are never stored"):
-        actions.annotate_key(key=reader.row, note=f"it is {reader.secret.text}", actor=actor)
+        actions.change_key(key=reader.row, note=f"it is {reader.secret.text}", actor=actor)
     with pytest.raises(ActionRefusedError, match="secrets are never stored"):
         issue(note=keys.mint("live").text)
 
@@ -180,7 +180,7 @@ def test_set_issuers_records_the_names(platform, actor):
 
 CHANGES = {
     "disable key": lambda row, actor: actions.disable_key(key=row, reason="holiday", actor=actor),
-    "annotate": lambda row, actor: actions.annotate_key(key=row, note="new", actor=actor),
+    "annotate": lambda row, actor: actions.change_key(key=row, note="new", actor=actor),
     "change service": lambda row, actor: actions.change_service(service=row.service, owner="new", actor=actor),
 }
 

@@ -3,7 +3,7 @@
 from django.core.checks import run_checks
 from django.db import OperationalError
 
-from apikeys import actions
+from apikeys import actions, webhooks
 from apikeys.models import ApiKey
 
 
@@ -38,4 +38,14 @@ def test_check_peppers_before_the_first_migration_has_no_complaint(db, monkeypat
         raise OperationalError("no such table")
 
     monkeypatch.setattr(ApiKey.objects, "usable", fail)
+    assert ids() == []
+
+
+def test_check_peppers_gone_of_a_webhook_is_e001_until_its_secret_is_replaced(db, actor, settings):
+    settings.HOKUSAI_WEBHOOK_NETWORKS = ["127.0.0.1"]
+    asked = {"webhook_id": "chat", "url": "http://127.0.0.1:9/", "types": ["key.issued"]}
+    webhook = webhooks.create_webhook(**asked, actor=actor).row
+    settings.HOKUSAI_KEY_PEPPERS = {9: b"z" * 32}
+    assert ids() == ["apikeys.E001"]
+    webhooks.replace_secret(webhook=webhook, actor=actor)
     assert ids() == []

@@ -27,6 +27,7 @@ def full(reader):
         revoked_reason="lost",
         disabled_at=now,
         disabled_reason="paused",
+        predecessor=reader.row,
     )
     Service.objects.filter(pk=reader.row.service_id).update(
         owner="ann", workspaces=["a", "b"], presigned_urls=True, disabled_at=now, disabled_reason="paused"
@@ -39,6 +40,8 @@ def test_lookup_finds_what_the_orm_finds(full):
     keys, services = facts(found, lookups.KEY_COLUMNS), facts(found.service, lookups.SERVICE_COLUMNS)
     assert keys == facts(expected, lookups.KEY_COLUMNS)
     assert services == facts(expected.service, lookups.SERVICE_COLUMNS)
+    # It is its own predecessor here, and so its own successor.
+    assert found.replaced_at == expected.replaced_at == expected.created_at
     assert [type(value) for value in keys.values()] == [type(getattr(expected, name)) for name in keys]
 
 
@@ -61,6 +64,13 @@ def test_lookup_tells_expiry_by_the_clock_of_the_database(reader, ends_in, is_ex
     begin, end = moment - datetime.timedelta(hours=1), moment + datetime.timedelta(seconds=ends_in)
     ApiKey.objects.filter(pk=reader.row.pk).update(created_at=begin, expires_at=end)
     assert bool(lookups.find(reader.row.public_id).is_expired) is is_expired
+
+
+def test_lookup_tells_since_when_a_key_has_a_successor(reader, actor):
+    assert lookups.find(reader.row.public_id).replaced_at is None
+    successor = actions.rotate_key(key=reader.row, actor=actor)
+    assert lookups.find(reader.row.public_id).replaced_at == successor.row.created_at
+    assert lookups.find(successor.row.public_id).replaced_at is None
 
 
 def test_lookup_of_an_id_that_nobody_has_is_none():

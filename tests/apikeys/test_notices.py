@@ -6,7 +6,7 @@ import smtplib
 import pytest
 from django.core import mail
 
-from apikeys import actions, notices
+from apikeys import actions, contacts, notices
 from apikeys.models import ApiKey, AuditEvent, Service, database_now
 
 DAY = datetime.timedelta(days=1)
@@ -126,7 +126,7 @@ def test_notice_without_a_mail_server_is_recorded(key, actor, contact):
 def test_mail_that_did_not_go_out_is_tried_again(key, actor, contact, mails, monkeypatch):
     leave(key, 6)
     with monkeypatch.context() as patch:
-        patch.setattr(notices.EmailMessage, "send", raising(smtplib.SMTPServerDisconnected()))
+        patch.setattr(contacts.EmailMessage, "send", raising(smtplib.SMTPServerDisconnected()))
         assert notices.send_due(actor) == {"noticed": 0, "mailed": 0, "unsent": 1}
     assert notices.send_due(actor) == {"noticed": 1, "mailed": 1, "unsent": 0}
     assert days_noticed() == [7]
@@ -134,7 +134,7 @@ def test_mail_that_did_not_go_out_is_tried_again(key, actor, contact, mails, mon
 
 def test_contact_that_the_mail_server_refuses_is_not_tried_for_ever(key, actor, contact, mails, monkeypatch):
     leave(key, 6)
-    monkeypatch.setattr(notices.EmailMessage, "send", raising(smtplib.SMTPRecipientsRefused({})))
+    monkeypatch.setattr(contacts.EmailMessage, "send", raising(smtplib.SMTPRecipientsRefused({})))
     assert notices.send_due(actor) == {"noticed": 1, "mailed": 0, "unsent": 0}
     assert notices.send_due(actor) == {"noticed": 0, "mailed": 0, "unsent": 0}
 

@@ -7,7 +7,10 @@ from apikeys import actions, scopes, staff
 from apikeys.migrations import __name__ as migrations
 from apikeys.models import ApiKey, AuditEvent, Service
 
-ROLES = __import__(f"{migrations}.0006_roles", fromlist=["ROLES"]).ROLES
+FIRST = __import__(f"{migrations}.0006_roles", fromlist=["ROLES"]).ROLES
+INTERFACE = __import__(f"{migrations}.0008_ui_permissions", fromlist=["ROLES"]).ROLES
+WEBHOOKS = {"administrator": tuple(__import__(f"{migrations}.0010_webhooks", fromlist=["PERMISSIONS"]).PERMISSIONS)}
+ROLES = {role: (*names, *INTERFACE.get(role, ()), *WEBHOOKS.get(role, ())) for role, names in FIRST.items()}
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_administrator_holds_everything_that_means_anything(db):
 
 def test_roles_use_permissions_that_django_itself_would_make(db):
     assert not Permission.objects.filter(content_type__app_label="apikeys").exclude(
-        content_type__model__in=["service", "apikey", "auditevent"]
+        content_type__model__in=["service", "apikey", "auditevent", "webhook", "delivery"]
     )
     assert Permission.objects.filter(codename="view_service").count() == 1
 

@@ -1,31 +1,18 @@
 """What the browser tests share: the system's Chromium, a person signed in to the admin, and an ear for complaints."""
 
 import os
-import shutil
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import sync_playwright
 
-from apikeys import actions, scopes
-from apikeys.models import ApiKey, database_now
-
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-)
-
-
-def chromium():
-    """Return the browser of the system; playwright's own is never downloaded."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        message = "THE ADMIN WAS SEEN BY NO BROWSER: apt-get install chromium"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    return path
+from apikeys import actions, scopes, webhooks
+from apikeys.deliveries import TYPES
+from apikeys.models import ApiKey, KeyNetwork, database_now
+from mlflow_proxy.models import DoctorWalk
+from tests.browser.chromium import launched
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +20,10 @@ def browser():
     """One browser for a module, and not longer: while it lives, a loop runs that Django takes for an async program."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     connection = connections["default"]
-    with sync_playwright() as playwright:
+    with launched() as browser:
         # Under the loop there would be another one, which does not know what pytest-django noted on this.
         connections["default"] = connection
-        browser = playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=False, args=FLAGS)
         yield browser
-        browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
@@ -86,7 +71,7 @@ def page(open_page, root):
 
 @pytest.fixture
 def rows(live_server, actor):
-    """Something on every screen: services, keys in several conditions, a rotation, events."""
+    """Something on every screen: services, keys in several conditions, a rotation, events, a walk."""
     batch = actions.create_service(service_id="batch", description="Scores at night.", owner="Data", actor=actor)
     batch = actions.change_service(service=batch, actor=actor, default_scopes=list(scopes.PRESETS["contributor"]))
 
@@ -96,8 +81,22 @@ def rows(live_server, actor):
 
     active = issue("night run", note="On the GPU nodes", allowed_ips=["192.0.2.0/24"])
     ApiKey.objects.update(last_used_at=database_now(), last_used_ip="192.0.2.9", last_used_agent="mlflow/3.17.2")
+    KeyNetwork.objects.create(key=active, network="192.0.2.0/24")
+    hops = [
+        {"name": "address", "status": "passed", "latency_ms": 1, "detail": "registry is 192.0.2.1"},
+        {"name": "connection", "status": "failed", "latency_ms": 2, "reason": "CONNECTION_REFUSED"}
+        | {"detail": "port 443: Connection refused", "hint": "Nothing listens there."},
+    ]
+    DoctorWalk.objects.create(
+        portal="https://registry.example.org", asked_by="root", hops=hops, ended_at=database_now()
+    )
     old = issue("notebooks")
     new = actions.rotate_key(key=old, actor=actor).row
     revoked = actions.revoke_key(key=issue("laptop"), reason="lost", actor=actor)
     paused = actions.disable_key(key=issue("trainee"), reason="On leave", actor=actor)
-    return {"service": batch, "active": active, "old": old, "new": new, "revoked": revoked, "paused": paused}
+    # An address, so that no name server is asked.
+    asked = {"webhook_id": "chat", "url": "https://93.184.216.34/hook", "types": list(TYPES)}
+    webhook = webhooks.create_webhook(**asked, actor=actor).row
+    delivery = webhooks.queue_test(webhook=webhook, actor=actor)
+    keys = {"active": active, "old": old, "new": new, "revoked": revoked, "paused": paused}
+    return {"service": batch, "webhook": webhook, "delivery": delivery, **keys}

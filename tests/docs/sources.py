@@ -15,7 +15,7 @@ REASON_POSITIONS = {
     "_rejected": 0,
     "failed": 0,
     "unknown": 0,
-    "_problem": 1,
+    "Fault": 0,
     "error_body": 2,
     "_error": 3,
 }

@@ -2,15 +2,35 @@
 
 import re
 import shlex
+from argparse import SUPPRESS
 
 import pytest
-from django.core.management import get_commands, load_command_class
+from django.core import management
+from django.core.management import BaseCommand, find_commands, get_commands, load_command_class
 from django.urls import resolve
 
+from apikeys.management import base
 from tests.docs.documents import DOCUMENTS, commands, rows, sections, text
 
 EVERY_COMMAND = [(name, command) for name in DOCUMENTS for command in commands(name)]
 README = sections("README.md")
+
+
+COMMANDS = sections("docs/commands.md")
+APPS = {"apikeys", "mlflow_proxy", "hokusai_portal"}
+# What an app changes of a command of Django's is in Django's documents.
+DJANGOS = set(find_commands(management.__path__[0]))
+OWN = sorted(name for name, app in get_commands().items() if app in APPS and name not in DJANGOS)
+OF_DJANGO = {action.dest for action in BaseCommand().create_parser("manage.py", "any")._actions}
+ENDLESS = {"run_worker"}
+
+
+def arguments_of(name):
+    """The arguments of a command beside Django's own, each with its help."""
+    parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+    actions = [action for action in parser._actions if action.dest not in OF_DJANGO and action.help != SUPPRESS]
+    formatter = parser._get_formatter()
+    return {", ".join(each.option_strings) or each.dest: [formatter._expand_help(each)] for each in actions}
 
 
 def running(pattern):
@@ -21,7 +41,7 @@ def running(pattern):
 
 def words(line):
     """The words of one command of the shell, up to where it ends."""
-    return shlex.split(re.split(r"[;|)]", line)[0])
+    return shlex.split(re.split(r"[;|)>]", line)[0])
 
 
 @pytest.mark.parametrize(("name", "target"), running(r"\bmake ([\w.-]+)"))
@@ -60,7 +80,8 @@ def test_addresses_are_listed():
 def test_listed_address_answers(portal, db, settings, address):
     settings.MLFLOW_SERVER_URL = "http://127.0.0.1:9"
     expected = {"/ready": 503, "/api/health/mlflow": 503, "/admin/": 302, "/api/v1/keys/validate": 401}
-    expected["/metrics"] = 401
+    expected |= {"/api/docs/": 401, "/api/schema/": 401, "/api/docs/errors": 200}
+    expected["/metrics"] = expected["/mlflow/"] = 401
     expected["/admin/storage-health/"] = 302
     open_or_guarded = 401 if "…" in address else 200
     assert portal.get(address.replace("…", "x")).status_code == expected.get(address, open_or_guarded)
@@ -81,3 +102,26 @@ def test_package_stands_in_the_file_that_the_readme_names():
 def test_every_make_target_is_in_the_readme():
     targets = re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
     assert [target for target in targets if f"make {target}" not in rows(README["Development"])] == []
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_command_is_documented_as_its_help_says(name):
+    table = rows(COMMANDS[name])
+    assert table.pop("argument") == ["does"]
+    table.pop("---", None)
+    assert table == arguments_of(name)
+    assert load_command_class(get_commands()[name], name).help in COMMANDS[name]
+
+
+def test_every_section_of_a_command_is_one():
+    assert [name for name in COMMANDS if "_" in name and name not in OWN] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(OWN) - ENDLESS))
+def test_command_speaks_to_programs(name):
+    assert arguments_of(name)["--json"] == ["print one JSON document"]
+
+
+def test_exit_statuses_are_those_of_the_code():
+    statuses = {int(status) for status in rows(COMMANDS["Exit statuses"]) if status.isdigit()}
+    assert statuses == {0, base.FAILED, base.NOT_BEGUN, base.ANSWER_IS_NO}

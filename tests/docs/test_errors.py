@@ -5,6 +5,7 @@ import re
 import pytest
 from rest_framework.exceptions import MethodNotAllowed, NotAcceptable, ParseError, UnsupportedMediaType
 
+from apikeys.api.meanings import MEANINGS
 from mlflow_proxy import exceptions
 from tests.docs import sources
 from tests.docs.documents import sections
@@ -39,6 +40,11 @@ def test_error_of_the_rest_framework_has_a_heading():
 def test_heading_tells_status_and_error_code(error):
     if error is not exceptions.UpstreamError:
         assert SECTIONS[error.reason].strip().startswith(f"**{error.status}** `{error.error_code}`")
+
+
+@pytest.mark.parametrize("reason", MEANINGS)
+def test_heading_tells_status_of_the_rest_api(reason):
+    assert SECTIONS[reason].strip().startswith(f"**{MEANINGS[reason].status}**")
 
 
 @pytest.mark.parametrize("error", [error for error in tree(exceptions.ProxyError) if error.retry_after])

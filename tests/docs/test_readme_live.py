@@ -95,6 +95,7 @@ def test_key_lives_through_the_commands_of_the_readme(newcomer):
     issued = newcomer.type(line_of("--preset contributor"))
     public_id = re.search(r"hk_live_\w{12}\b", issued)[0]
     assert public_id in newcomer.type(line_of("list_keys"))
-    assert f"replaces  {public_id}" in newcomer.type(line_of("rotate_key").replace("hk_live_ID", public_id))
+    rotated = newcomer.type(line_of("rotate_key").replace("hk_live_ID", public_id))
+    assert re.search(rf"replaces +{public_id}$", rotated, re.MULTILINE)
     assert "is revoked" in newcomer.type(line_of("revoke_key").replace("hk_live_ID", public_id))
     assert public_id not in newcomer.type(line_of("list_keys"))

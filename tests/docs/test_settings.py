@@ -14,7 +14,7 @@ from tests.docs.documents import ROOT, headings, rows, sections, text
 SECTIONS = sections("docs/configuration.md")
 VARIABLE = re.compile(r"[A-Z]+(_[A-Z0-9]+)+")
 # Paths in the project, written relative to it.
-OWN_WORDING = {"HOKUSAI_DATA_DIR", "HOKUSAI_MLFLOW_PYTHON"}
+OWN_WORDING = {"HOKUSAI_DATA_DIR", "HOKUSAI_MLFLOW_PYTHON", "HOKUSAI_STATIC_DIR"}
 PRINT_DEFAULTS = "import json; from hokusai_portal import env; print(json.dumps(env.env.dump(), default=str))"
 
 

@@ -49,6 +49,25 @@ def test_checks_plain_http_in_production_is_e002(production, url):
     assert ids() == ["hokusai_portal.E002"]
 
 
+def deployment_ids():
+    found = run_checks(include_deployment_checks=True)
+    return [message.id for message in found if message.id.startswith("hokusai_portal.")]
+
+
+def test_checks_one_host_for_all_in_production_is_w002_of_a_deployment(production):
+    assert deployment_ids() == ["hokusai_portal.W002"]
+    assert ids() == []
+
+
+def test_checks_host_of_its_own_for_the_interface_has_no_complaint(production):
+    production.HOKUSAI_UI_HOST = "mlflow.example.org"
+    assert deployment_ids() == []
+
+
+def test_checks_one_host_for_all_in_development_has_no_complaint():
+    assert deployment_ids() == []
+
+
 def test_checks_names_of_the_predecessor_are_w001_each(monkeypatch):
     monkeypatch.setattr(env, "LEGACY_NAMES_SET", {"BCRYPT_ROUNDS": "", "DB_HOST": "DATABASE_URL"})
     messages = own_messages()

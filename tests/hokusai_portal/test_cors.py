@@ -2,6 +2,8 @@
 
 import pytest
 
+from apikeys import sunsets
+
 LISTED = "https://app.example.org"
 PATHS = ["/api/mlflow/api/2.0/mlflow/runs/create", "/mlflow/api/2.0/mlflow/runs/create", "/api/2.0/mlflow/runs/create"]
 
@@ -59,7 +61,7 @@ def test_refusal_401_of_another_origin_allows_nothing(portal, db, path):
     assert "Access-Control-Allow-Origin" not in response
 
 
-@pytest.mark.parametrize("expected", ["X-Request-ID", "Retry-After", "WWW-Authenticate"])
+@pytest.mark.parametrize("expected", ["X-Request-ID", "Retry-After", "WWW-Authenticate", *sunsets.NAMES])
 def test_upstream_down_503_can_be_read_by_a_listed_origin(portal, mlflow_down, writer, bearer, expected):
     headers = {"Origin": LISTED, **bearer(writer)}
     response = portal.post(PATHS[0], {}, content_type="application/json", headers=headers)

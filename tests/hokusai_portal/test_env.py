@@ -125,6 +125,8 @@ def test_bad_and_missing_variables_are_reported_together(complaints):
         ("HOKUSAI_STORAGE_CHECK_SECONDS", "1"),
         ("HOKUSAI_ALERT_EMAILS", "ops@example.org,nonsense"),
         ("HOKUSAI_ALERT_WEBHOOK_URL", "hooks.example.org/x"),
+        ("HOKUSAI_ALERT_WEBHOOK_URL", "https://user:pass@hooks.example.org/x"),
+        ("HOKUSAI_WEBHOOK_NETWORKS", "inside"),
         ("HOKUSAI_SMTP_URL", "mail.example.org"),
         ("HOKUSAI_SMTP_URL", "http://mail.example.org"),
         ("HOKUSAI_SMTP_URL", "smtp://u:p#x@mail.example.org:25"),
@@ -231,7 +233,7 @@ def test_settings_debug_is_off_whatever_is_set(start):
 
 def test_settings_of_production_pass_the_deployment_check(tmp_path):
     variables = {"PATH": os.environ["PATH"], "HOKUSAI_DATA_DIR": str(tmp_path)} | PRODUCTION
-    variables["HOKUSAI_SECRET_KEY"] = "aB3-" + LONG
+    variables |= {"HOKUSAI_SECRET_KEY": "aB3-" + LONG, "HOKUSAI_UI_HOST": "mlflow.example.org"}
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(command, cwd=env.BASE_DIR, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -245,3 +247,32 @@ def test_environment_is_read_in_one_module_alone():
         if "os.environ" in (text := path.read_text()) or "getenv" in text
     ]
     assert set(readers) - {"hokusai_portal/wsgi.py"} == {"hokusai_portal/env.py"}
+
+
+PUBLIC = {"HOKUSAI_PUBLIC_URL": "https://registry.example.org"}
+
+
+def test_host_of_the_interface_is_lower_case_and_allowed(start):
+    code = "from hokusai_portal import settings; print(env.UI_HOST, settings.ALLOWED_HOSTS)"
+    finished = start(code, HOKUSAI_UI_HOST="Mlflow.example.org:8443", **PUBLIC)
+    assert finished.stdout.strip() == "mlflow.example.org:8443 ['registry.example.org', 'mlflow.example.org']"
+
+
+def test_host_of_the_interface_leaves_the_usual_port_out(value_of):
+    assert value_of("UI_HOST", HOKUSAI_UI_HOST="mlflow.example.org:443", **PUBLIC) == "mlflow.example.org"
+
+
+@pytest.mark.parametrize(
+    "host", ["https://mlflow.example.org", "mlflow.example.org/", "a b", "user@host", "host:port", "host:0", "?"]
+)
+def test_host_of_the_interface_that_is_none_is_refused(complaints, host):
+    assert complaints(HOKUSAI_UI_HOST=host, **PUBLIC).keys() == {"HOKUSAI_UI_HOST"}
+
+
+@pytest.mark.parametrize("host", ["registry.example.org", "REGISTRY.example.org", "registry.example.org:8443"])
+def test_host_of_the_interface_that_is_the_portals_is_refused(complaints, host):
+    assert "name of its own" in complaints(HOKUSAI_UI_HOST=host, **PUBLIC)["HOKUSAI_UI_HOST"]
+
+
+def test_host_of_the_interface_without_a_public_url_is_refused(complaints):
+    assert "HOKUSAI_PUBLIC_URL" in complaints(HOKUSAI_UI_HOST="mlflow.example.org")["HOKUSAI_UI_HOST"]

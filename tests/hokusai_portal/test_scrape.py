@@ -4,7 +4,10 @@ import pytest
 from django.contrib.auth.models import User
 from prometheus_client.parser import text_string_to_metric_families
 
-from apikeys import usage
+from apikeys import actions, usage
+from mlflow_proxy.health import history
+from mlflow_proxy.health.answers import Probe
+from tests.mlflow_proxy.samples import value
 
 
 @pytest.fixture
@@ -24,6 +27,23 @@ def test_metrics_in_the_format_that_prometheus_prefers(portal, scraper, bearer):
     reply = portal.get("/metrics", headers=bearer(scraper) | wish)
     assert reply["Content-Type"].startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
     assert reply.content.endswith(b"# EOF\n")
+
+
+def test_metrics_count_keys_by_status(portal, scraper, reader, bearer, actor):
+    actions.revoke_key(key=reader.row, reason="test", actor=actor)
+    text = portal.get("/metrics", headers=bearer(scraper)).text
+    assert value(text, "hokusai_keys", status="revoked") == 1
+    assert value(text, "hokusai_keys", status="active") == 1
+    assert value(text, "hokusai_keys", status="in grace") == 0
+
+
+def test_metrics_tell_what_the_last_storage_check_found(portal, scraper, bearer):
+    probes = [Probe("database", "passed", 1.0), Probe("artifact_write", "failed", 1.0, "STORE_DENIED")]
+    history.end(history.begin("worker", 2), probes)
+    text = portal.get("/metrics", headers=bearer(scraper)).text
+    assert value(text, "hokusai_probe_failed", probe="artifact_write") == 1
+    assert value(text, "hokusai_probe_failed", probe="database") == 0
+    assert 0 <= value(text, "hokusai_probe_age_seconds", probe="database") < 60
 
 
 @pytest.mark.parametrize("method", ["get", "head"])

@@ -252,3 +252,18 @@ def test_signal_ends_the_process_cleanly(tmp_path, number):
         process.wait()
     assert '"worker_stopped"' in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_job_that_did_nothing_has_no_line(db, log_output):
+    worker.run_logged(Job("idle", 1, lambda: Report({})))
+    assert [line["level"] for line in log_output.events("job_finished")] == ["debug"]
+
+
+def test_webhooks_job_says_what_it_sent(db, monkeypatch):
+    assert jobs.send_to_webhooks().facts == {}
+    monkeypatch.setattr(jobs.outbox, "run", lambda: {"delivered": 2})
+    assert jobs.send_to_webhooks().facts == {"delivered": 2}
+
+
+def test_pruning_job_says_how_many_it_removed(db):
+    assert jobs.prune_deliveries().facts == {"removed": 0}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import grounds as grounds_module
-from tests.live import ledger
+from tests.live import tables
 from tests.live.grounds import Ground
 from tests.live.processes import CLIENT_PYTHON, Program
 from tests.live.stack import BUCKET, PREFIX, ComponentMissingError, Database, Mlflow, Portal, Store
@@ -160,10 +160,10 @@ def _straight_requests() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End the report of a soak with its tables."""
-    for table in ledger.TABLES:
-        terminalreporter.section("soak")
-        terminalreporter.write_line(table)
+    """End the report with the tables of what ran."""
+    for title, text in tables.TABLES:
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)
 
 
 @pytest.hookimpl(hookwrapper=True)

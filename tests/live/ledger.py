@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.live import tables
 from tests.live.processes import ROOT
 
 FOLDER = ROOT / "var" / "soak"
@@ -28,8 +29,6 @@ SECONDS = float(os.environ.get("SOAK_SECONDS") or "inf")
 SEED = int(os.environ.get("SOAK_SEED") or 0)
 ONLY = [int(number) for number in os.environ.get("SOAK_ONLY", "").replace(",", " ").split()]
 ENDS_AT = time.monotonic() + SECONDS
-# Printed after the last test.
-TABLES: list[str] = []
 
 
 class Numbered(Protocol):
@@ -93,7 +92,7 @@ class Ledger:
     def conclude(self) -> None:
         """Put the table on the report; fail for a violation in any part of the run, skip while a part is missing."""
         done = f"{len(self.lines)} of {self.count}, {len(self.lines) - self._known_before} of them in this run"
-        TABLES.append(f"{self.name}, seed {self.seed}: {done}\n{self.table()}")
+        tables.print_at_end("soak", f"{self.name}, seed {self.seed}: {done}\n{self.table()}")
         wrong = complaints(self.lines, self.test, self.seed)
         assert not wrong, f"{wrong}\nall of them anew: rm {self.path}"
         if len(self.lines) < self.count:

@@ -1,6 +1,7 @@
 """The real stack: PostgreSQL, an S3 store, MLflow servers and portals; starts them and knows how to ask them."""
 
 import glob
+import json
 import os
 import shlex
 import shutil
@@ -32,6 +33,8 @@ from tests.live.processes import (
 
 BUCKET, PREFIX = "registry", "artifacts/root"
 STORE_USER, STORE_WORD = "store-user", "no-secret-of-anybody"
+# May list and read, and nothing else.
+STORE_READER = "store-reader"
 
 
 class ComponentMissingError(Exception):
@@ -128,11 +131,12 @@ class Store:
 
     def start(self) -> None:
         (self.folder / "data").mkdir()
-        credentials = f'[{{"accessKey": "{STORE_USER}", "secretKey": "{STORE_WORD}"}}]'
-        actions = '["Admin", "Read", "Write", "List", "Tagging"]'
-        self.identities.write_text(
-            f'{{"identities": [{{"name": "server", "credentials": {credentials}, "actions": {actions}}}]}}'
-        )
+        rights = {STORE_USER: ["Admin", "Read", "Write", "List", "Tagging"], STORE_READER: ["Read", "List"]}
+        identities = [
+            {"name": name, "credentials": [{"accessKey": name, "secretKey": STORE_WORD}], "actions": actions}
+            for name, actions in rights.items()
+        ]
+        self.identities.write_text(json.dumps({"identities": identities}))
         self.program.start()
         self.program.wait_until(lambda: answers(f"{self.endpoint}/healthz"))
         self.program.wait_until(self._has_bucket)

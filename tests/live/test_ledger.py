@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.live import ledger
+from tests.live import ledger, tables
 from tests.live.ledger import Ledger
 from tests.live.trials import Trial
 
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {"FOLDER": tmp_path, "SEED": 0, "ONLY": [], "ENDS_AT": float("inf"), "TABLES": [], "NAMES": ("name", "b")}
+    facts = {"FOLDER": tmp_path, "SEED": 0, "ONLY": [], "ENDS_AT": float("inf"), "NAMES": ("name", "b")}
     for name, value in facts.items():
         monkeypatch.setattr(ledger, name, value)
+    monkeypatch.setattr(tables, "TABLES", [])
 
 
 def opened(count: int = 4, *, name: str = "name") -> Ledger:
@@ -66,7 +67,7 @@ def test_whole_record_stays_while_another_is_not_whole() -> None:
     second = opened()
     assert (second.seed, numbers(second)) == (first.seed, [])
     second.conclude()
-    assert "4 of 4, 0 of them in this run" in ledger.TABLES[0]
+    assert "4 of 4, 0 of them in this run" in tables.TABLES[0][1]
 
 
 @pytest.mark.parametrize("change", [{"SEED": 7}, {}], ids=["seed", "count"])
@@ -112,7 +113,7 @@ def test_conclusion_puts_a_table_on_the_report() -> None:
     record = opened()
     record.keep([line(0), line(1), line(2), line(3) | {"words": ["told 503"]}])
     record.conclude()
-    (table,) = ledger.TABLES
+    ((_, table),) = tables.TABLES
     assert [row.split() for row in table.splitlines()[1:]] == [
         ["tried", "new", "told", "503", "violations"],
         ["fault", "4", "3", "1", "0"],

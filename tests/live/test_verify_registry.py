@@ -77,7 +77,7 @@ def test_key_that_is_not_accepted_fails_the_first_call(verified: dict[str, Done]
 
 
 def test_no_key_is_a_sentence_and_no_step(verified: dict[str, Done]) -> None:
-    assert (verified["no key"].returncode, verified["no key"].stdout) == (1, "")
+    assert (verified["no key"].returncode, verified["no key"].stdout) == (2, "")
     assert "HOKUSAI_API_KEY" in verified["no key"].stderr
 
 

@@ -25,10 +25,18 @@ def test_bare_root_listing_of_the_client_is_served(served: Portal, upstream: Stu
     assert call(served, "GET", "/api/2.0/mlflow-artifacts/artifacts?path=").status == 200
 
 
-@pytest.mark.parametrize("path", ["/api/mlflow", "/api/mlflow/", "/mlflow", "/mlflow/"])
-def test_mount_in_a_browser_is_a_page(served: Portal, upstream: Stub, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/api/mlflow", "/mlflow/"),
+        ("/api/mlflow/", "/mlflow/"),
+        ("/mlflow", "/mlflow/"),
+        ("/mlflow/", "/sign-in?next=/mlflow/"),
+    ],
+)
+def test_mount_leads_a_browser_to_the_interface(served: Portal, upstream: Stub, path: str, leads_to: str) -> None:
     reply = call(served, "GET", path, who=None, headers={"Accept": "text/html,*/*"})
-    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert (reply.status, reply.headers["location"]) == (302, leads_to)
     assert upstream.connections == 0
 
 
@@ -44,7 +52,7 @@ def test_mount_for_a_client_without_key_is_json_401(served: Portal, path: str, a
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_anonymous_everywhere_is_401_whatever_the_path(served: Portal, upstream: Stub, method: str, path: str) -> None:
-    reply = call(served, method, path, who=None, headers={"Accept": "text/html"})
+    reply = call(served, method, path, who=None, headers={"Accept": "application/json"})
     assert_portal_error(reply, 401, "UNAUTHENTICATED")
     assert reply.headers["www-authenticate"] == "Bearer"
     assert "no-store" in reply.headers["cache-control"]

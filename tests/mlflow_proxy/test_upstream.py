@@ -3,6 +3,7 @@
 import gc
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -96,15 +97,22 @@ def test_name_that_does_not_resolve_is_refused(settings: object) -> None:
         ask()
 
 
+@pytest.fixture
+def _impatient(settings: Any) -> None:
+    settings.HOKUSAI_METADATA_TIMEOUT = 0.2
+
+
+@pytest.mark.usefixtures("_impatient")
 def test_silence_is_timed_out(stub: Stub) -> None:
     stub.reply(then="hang")
     with pytest.raises(UpstreamTimedOutError):
-        ask(timeout=0.2)
+        ask()
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_body_that_stalls_is_timed_out(stub: Stub) -> None:
     stub.reply(ok(b"12345")[:-1], then="hang")
-    response = upstream.send("GET", "/a", HEADERS, timeout=0.2)
+    response = upstream.send("GET", "/a", HEADERS)
     with pytest.raises(UpstreamTimedOutError):
         list(upstream.Body(response))
 

@@ -9,9 +9,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_httpserver import HTTPServer
 
+from apikeys import actions, sunsets
 from mlflow_proxy import views
 from mlflow_proxy.bodies import RequestBody
-from tests.mlflow_proxy.wire import SEARCH
+from tests.mlflow_proxy.wire import CREATE, SEARCH, M
 
 PATH = SEARCH.partition("?")[0].removeprefix("/api")
 
@@ -30,6 +31,49 @@ def test_hot_path_is_one_query_and_no_write(
         reply = portal.get(SEARCH, headers=bearer(reader))
         assert reply.json() == {"experiments": []}
     assert captured.captured_queries[0]["sql"].startswith("SELECT")
+
+
+@pytest.fixture
+def ending(issue: Any) -> Any:
+    """A reader's key in its last days."""
+    return issue(expires_in_days=7)
+
+
+def test_key_of_the_last_days_is_told_its_end_on_success(
+    mlflow: HTTPServer, portal: Client, ending: Any, bearer: Any, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        reply = portal.get(SEARCH, headers=bearer(ending))
+        assert reply.json() == {"experiments": []}
+    assert reply["X-Hokusai-Key-Expires"] == ending.row.expires_at.replace(microsecond=0).isoformat()
+    assert "Sunset" in reply
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [(f"{M}/api/2.0/mlflow/no-such", 404), (f"{M}/api/2.0//mlflow", 400), (CREATE, 403)]
+)
+def test_key_of_the_last_days_is_told_its_end_on_a_refusal(
+    mlflow: HTTPServer, portal: Client, ending: Any, bearer: Any, target: str, status: int
+) -> None:
+    reply = portal.post(target, {}, content_type="application/json", headers=bearer(ending))
+    assert (reply.status_code, "X-Hokusai-Key-Expires" in reply) == (status, True)
+
+
+def test_key_in_grace_is_told_since_when(
+    mlflow: HTTPServer, portal: Client, reader: Any, bearer: Any, actor: actions.Actor
+) -> None:
+    successor = actions.rotate_key(key=reader.row, actor=actor).row
+    reply = portal.get(SEARCH, headers=bearer(reader))
+    assert reply["Deprecation"] == f"@{int(successor.created_at.timestamp())}"
+
+
+def test_end_of_a_key_is_not_for_mlflow_to_tell(
+    httpserver: HTTPServer, settings: Any, portal: Client, reader: Any, bearer: Any
+) -> None:
+    settings.MLFLOW_SERVER_URL = httpserver.url_for("").rstrip("/")
+    httpserver.expect_request(PATH).respond_with_json({}, headers=dict.fromkeys(sunsets.NAMES, "forged"))
+    reply = portal.get(SEARCH, headers=bearer(reader))
+    assert [name for name in sunsets.NAMES if name in reply] == []
 
 
 def test_database_is_let_go_before_a_body_is_read(

@@ -3,8 +3,7 @@
 from typing import Any
 
 from apikeys import actions
-from apikeys.management.base import KeyCommand, actor
-from apikeys.management.output import as_json
+from apikeys.management.base import KeyCommand, actor, describe_service
 
 
 class Command(KeyCommand):
@@ -12,7 +11,7 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("service_id", help="1 to 63 of a-z, 0-9 and hyphen")
-        parser.add_argument("--description", default="")
+        parser.add_argument("--description", default="", help="what it does")
         parser.add_argument("--owner", default="", help="who answers for it")
         self.add_output_arguments(parser, quiet="print nothing")
 
@@ -23,9 +22,5 @@ class Command(KeyCommand):
             owner=options["owner"],
             actor=actor(),
         )
-        if options["as_json"]:
-            self.stdout.write(as_json({"service_id": service.service_id, "owner": service.owner}))
-        elif not options["quiet"]:
-            self.stdout.write(
-                f"Service {service} is registered. Next: manage.py issue_key --service {service} --name NAME"
-            )
+        next_step = f"manage.py issue_key --service {service} --name NAME --preset contributor"
+        self.say(options, describe_service(service), f"Service {service} is registered. Next: {next_step}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apikeys.management.base import KeyCommand, describe, find_service
+from apikeys.management.base import KeyCommand, describe, described, find_service
 from apikeys.management.output import as_json, as_table
 from apikeys.models import ApiKey
 
@@ -12,29 +12,30 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--service", help="only this service's keys")
-        parser.add_argument("--all", action="store_true", dest="with_ended", help="revoked and expired ones too")
+        parser.add_argument(
+            "--all", action="store_true", dest="with_ended", help="those that have ended or are paused, too"
+        )
         self.add_output_arguments(parser, quiet="print the public ids alone")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rows = ApiKey.objects.with_status() if options["with_ended"] else ApiKey.objects.with_status().usable()
+        rows = described() if options["with_ended"] else described().usable()
         if options["service"]:
             rows = rows.filter(service=find_service(options["service"]))
         if options["as_json"]:
-            self.stdout.write(as_json([describe(row) | {"state": state(row)} for row in rows]))
+            self.stdout.write(as_json([describe(row) for row in rows]))
         elif options["quiet"]:
             self.stdout.write("\n".join(row.public_id for row in rows))
         elif rows:
-            headings = ("KEY", "SERVICE", "NAME", "STATE", "EXPIRES", "LAST USED", "SCOPES")
+            headings = ("KEY", "SERVICE", "NAME", "STATUS", "EXPIRES", "LAST USED", "SCOPES")
             cells = [
-                (row, row.service, row.name, state(row), row.expires_at, row.last_used_at, " ".join(row.scopes))
-                for row in rows
+                (row, row.service, row.name, status(row), row.expires_at, row.last_used_at, row.scopes) for row in rows
             ]
             self.stdout.write(as_table(headings, cells))
         else:
             self.stdout.write("No keys. Next: manage.py issue_key --name NAME --preset contributor")
 
 
-def state(row: ApiKey) -> str:
+def status(row: ApiKey) -> str:
     """Return the word for the row's condition; needs the annotation of ``with_status``."""
     word: str = row.status  # type: ignore[attr-defined]
     return word

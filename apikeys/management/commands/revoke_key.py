@@ -4,7 +4,6 @@ from typing import Any
 
 from apikeys import actions
 from apikeys.management.base import KeyCommand, actor, describe, find_key
-from apikeys.management.output import as_json
 
 
 class Command(KeyCommand):
@@ -17,7 +16,5 @@ class Command(KeyCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         row = actions.revoke_key(key=find_key(options["key"]), reason=options["reason"], actor=actor())
-        if options["as_json"]:
-            self.stdout.write(as_json(describe(row) | {"revoked_reason": row.revoked_reason}))
-        elif not options["quiet"]:
-            self.stdout.write(f"Key {row} of service {row.service} is revoked: every worker refuses it from now on.")
+        sentence = f"Key {row} of service {row.service} is revoked: every worker refuses it from now on."
+        self.say(options, describe(row), sentence)

@@ -4,7 +4,7 @@ import datetime
 from typing import Any
 
 from apikeys import actions
-from apikeys.management.base import KeyCommand, actor, find_key
+from apikeys.management.base import KeyCommand, actor, find_key, refuse_env_without_address
 
 
 class Command(KeyCommand):
@@ -12,10 +12,17 @@ class Command(KeyCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("key", help="public id, as list_keys shows it")
-        parser.add_argument("--grace-seconds", type=int, default=86400, metavar="N", help="default: %(default)s")
-        self.add_output_arguments(parser, quiet="print the new key alone")
+        parser.add_argument(
+            "--grace-seconds",
+            type=int,
+            default=86400,
+            metavar="N",
+            help="how long the old key works on (default: %(default)s)",
+        )
+        self.add_output_arguments(parser, quiet="print the new key alone", env="print export lines for a shell")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_env_without_address(options)
         old = find_key(options["key"])
         issued = actions.rotate_key(key=old, grace=datetime.timedelta(seconds=options["grace_seconds"]), actor=actor())
         old.refresh_from_db()

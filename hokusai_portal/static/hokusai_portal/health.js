@@ -1,9 +1,10 @@
 "use strict";
-/* Watches a check that is under way, and copies the diagnostics. Without this script the page reloads by itself. */
+/* Watches a check or a walk that is under way, and copies the diagnostics. Without it the page reloads by itself. */
 (() => {
   const page = document.querySelector(".health");
   const answered = page.querySelector("[data-answered]");
   const bar = page.querySelector("progress");
+  const steps = page.querySelector("[data-steps]");
   const copy = page.querySelector("[data-copy]");
 
   const watch = async () => {
@@ -16,6 +17,10 @@
       }
       answered.textContent = state.answered;
       bar.value = state.answered;
+      if (steps) {
+        // Written by the portal's own template, which escapes what servers say.
+        steps.innerHTML = state.steps;
+      }
     } catch {
       // The portal may be restarting: ask again.
     }
@@ -25,6 +30,9 @@
     window.setTimeout(watch, 700);
   }
 
+  if (!copy) {
+    return;
+  }
   copy.hidden = false;
   copy.addEventListener("click", async () => {
     const text = document.getElementById(copy.dataset.copy);

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apikeys.management.base import NOT_BEGUN
+from apikeys.management.output import add_output_arguments
 from mlflow_proxy import conf
 from mlflow_proxy.health import store
 from mlflow_proxy.health.answers import Probe
@@ -16,14 +18,15 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        add_output_arguments(parser, quiet="print nothing: the exit status tells")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not conf.artifact_destination():
             raise CommandError(
-                "HOKUSAI_ARTIFACT_DESTINATION is not set: MLflow keeps the artifacts, where is its to say."
+                "HOKUSAI_ARTIFACT_DESTINATION is not set: MLflow keeps the artifacts, where is its to say.",
+                returncode=NOT_BEGUN,
             )
-        self.is_quiet = options["as_json"]
+        self.is_quiet = options["as_json"] or options["quiet"]
         self.say(f"Artifact store {conf.artifact_destination()}, mode {'direct' if conf.is_direct() else 'proxy'}")
         steps = []
         for probe in store.walk_steps():

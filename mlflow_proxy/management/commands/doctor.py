@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apikeys import keys
+from apikeys.management.base import NOT_BEGUN
+from apikeys.management.output import add_output_arguments
 from mlflow_proxy import conf
 from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.health.doctor import TITLES, Walk
@@ -16,8 +18,6 @@ from mlflow_proxy.management.addresses import split_url
 MARKS = {"passed": "✓", "failed": "✗", "unknown": "–"}
 MIB = 1024**2
 STEP = 16 * MIB
-# Exit statuses: 0 all hops passed, 1 one failed, 2 the walk could not begin.
-NOT_BEGUN = 2
 
 
 class Command(BaseCommand):
@@ -28,11 +28,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         told = "the portal, or its tracking URI (…/api/mlflow); HOKUSAI_PUBLIC_URL when left out"
         parser.add_argument("--url", default="", help=told)
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        add_output_arguments(parser, quiet="print nothing: the exit status tells")
 
     def handle(self, *args: Any, **options: Any) -> None:
         portal, tracking_uri = self.destination(options["url"])
-        self.is_quiet = options["as_json"]
+        self.is_quiet = options["as_json"] or options["quiet"]
         self.say(f"From here to {tracking_uri}, with {name_of(conf.api_key())}")
         hops = []
         for hop in Walk(portal, tracking_uri, conf.api_key(), self.show_progress):
@@ -53,10 +53,7 @@ class Command(BaseCommand):
             raise CommandError("HOKUSAI_API_KEY has characters that no key has.", returncode=NOT_BEGUN)
         if not (url or conf.public_url()):
             raise CommandError("Say where to: --url https://registry.example.org", returncode=NOT_BEGUN)
-        try:
-            return split_url(url or conf.public_url())
-        except CommandError as error:
-            raise CommandError(str(error), returncode=NOT_BEGUN) from None
+        return split_url(url or conf.public_url())
 
     def show(self, hop: Probe) -> None:
         title = TITLES[hop.name]

@@ -16,8 +16,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
-        how.add_argument("--markdown", action="store_true", help="print docs/scopes.md")
+        how.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        how.add_argument("--markdown", action="store_true", help="print the document of scopes and routes")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["as_json"]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apikeys.management.output import as_table
+from apikeys.management.base import NOT_BEGUN
+from apikeys.management.output import add_output_arguments, as_table
 from mlflow_proxy import conf
 from mlflow_proxy.artifacts import stores
 from mlflow_proxy.artifacts.sweeps import sweep
@@ -19,16 +20,18 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: Any) -> None:
-        hours = "only uploads that began longer ago (default 24); must be longer than the longest upload takes"
+        hours = "only uploads that began longer ago (default: 24); must be longer than the longest upload takes"
         parser.add_argument("--older-than-hours", type=float, default=24, help=hours)
         parser.add_argument("--dry-run", action="store_true", help="show them, remove nothing")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        add_output_arguments(parser, quiet="print nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not conf.artifact_destination():
-            raise CommandError("HOKUSAI_ARTIFACT_DESTINATION is not set: there is no store to sweep.")
+            raise CommandError(
+                "HOKUSAI_ARTIFACT_DESTINATION is not set: there is no store to sweep.", returncode=NOT_BEGUN
+            )
         if options["older_than_hours"] < 0:
-            raise CommandError("--older-than-hours must be 0 or more.")
+            raise CommandError("--older-than-hours must be 0 or more.", returncode=NOT_BEGUN)
         try:
             swept = sweep(datetime.timedelta(hours=options["older_than_hours"]), is_dry=options["dry_run"])
         except ProxyError as error:
@@ -39,6 +42,8 @@ class Command(BaseCommand):
         if options["as_json"]:
             found = [{"path": one.path, "began_at": one.began_at.isoformat()} for one in swept]
             self.stdout.write(json.dumps({"removed": not options["dry_run"], "uploads": found}, indent=2))
+            return
+        if options["quiet"]:
             return
         if swept:
             self.stdout.write(as_table(("BEGAN", "PATH"), [(one.began_at, one.path) for one in swept]))

@@ -10,6 +10,8 @@ from typing import Any
 import requests
 from django.core.management.base import BaseCommand, CommandError
 
+from apikeys.management.base import NOT_BEGUN
+from apikeys.management.output import add_output_arguments
 from mlflow_proxy import conf
 from mlflow_proxy.management.addresses import split_url
 
@@ -26,25 +28,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--url", required=True, help="the portal, or its tracking URI (…/api/mlflow)")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON document")
+        add_output_arguments(parser, quiet="print nothing: the exit status tells")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not conf.api_key():
-            raise CommandError("Set HOKUSAI_API_KEY to the key to verify with: it is read from nowhere else.")
+            raise CommandError(
+                "Set HOKUSAI_API_KEY to the key to verify with: it is read from nowhere else.", returncode=NOT_BEGUN
+            )
         if not conf.mlflow_python().exists():
             raise CommandError(
-                f"The stock client is missing at {conf.mlflow_python()}. Run: make .venv-mlflow/.installed"
+                f"The stock client is missing at {conf.mlflow_python()}. Run: make .venv-mlflow/.installed",
+                returncode=NOT_BEGUN,
             )
         portal, tracking_uri = split_url(options["url"])
         steps = []
         for step in walk(portal, tracking_uri):
             steps.append(step)
-            if not options["as_json"]:
+            if not (options["as_json"] or options["quiet"]):
                 self.print_step(step)
         is_good = all(step["state"] != "failed" for step in steps)
         if options["as_json"]:
             self.stdout.write(json.dumps({"passed": is_good, "tracking_uri": tracking_uri, "steps": steps}, indent=2))
-        elif is_good:
+        elif is_good and not options["quiet"]:
             self.stdout.write(f"All good: {tracking_uri} trains, registers and serves models.")
         if not is_good:
             raise CommandError(f"{tracking_uri} does not work yet: see the step marked ✗.")
@@ -87,7 +92,7 @@ def ask_readiness(portal: str) -> Step:
     session = requests.Session()
     session.trust_env = False
     try:
-        reply = session.get(f"{portal}/ready", timeout=10)
+        reply = session.get(f"{portal}/ready", timeout=10, verify=conf.authorities())
         document = reply.json()
     except (requests.RequestException, ValueError) as error:
         hint = "Nothing that is a portal listens there. Is it running, and is --url right?"

@@ -8,7 +8,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from apikeys import actions, trail
+from apikeys import actions, spreadsheets, trail
 from apikeys.admin import audit_filters, exports
 from apikeys.models import AuditEvent
 from tests.apikeys.admin.conftest import change, listed, page, text_of
@@ -123,15 +123,15 @@ def test_export_is_in_the_trail(auditor, reader):
     assert (event.actor, event.object_id, event.after) == ("auditor", "csv", {"filters": "actor=alice"})
 
 
-@pytest.mark.parametrize("sign", exports.FORMULA_SIGNS)
+@pytest.mark.parametrize("sign", spreadsheets.FORMULA_SIGNS)
 @pytest.mark.parametrize("before", ["", " ", "  "])
 def test_export_cell_that_would_be_computed_is_not(sign, before):
-    assert exports.harmless(f"{before}{sign}cmd()") == f"'{before}{sign}cmd()"
+    assert spreadsheets.harmless(f"{before}{sign}cmd()") == f"'{before}{sign}cmd()"
 
 
 @pytest.mark.parametrize("cell", ["plain", "", "a=b", "192.0.2.1", "2026-11-25T20:00:00+00:00"])
 def test_export_other_cell_stays_as_it_is(cell):
-    assert exports.harmless(cell) == cell
+    assert spreadsheets.harmless(cell) == cell
 
 
 def test_export_with_hostile_reason_is_harmless_in_both_forms(auditor, reader, actor):
@@ -148,12 +148,15 @@ def test_filter_offers_every_action_that_the_code_records():
     assert set(recorded_actions()) == set(audit_filters.ACTIONS)
 
 
+RECORDERS = {"record", "_record_of_key", "_record_of_service", "_record_of_webhook"}
+
+
 def recorded_actions():
     """Yield the words that stand where the source records something."""
     for node in (node for text in SOURCES.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
         called = getattr(node.func, "id", getattr(node.func, "attr", ""))
         match node.args:
-            case [ast.Constant(value=word), *_] if called in {"record", "_record_of_key", "_record_of_service"}:
+            case [ast.Constant(value=word), *_] if called in RECORDERS:
                 yield word
             case [ast.Name(id=name), *_] if called == "_record_of_key":
                 yield getattr(actions, name)

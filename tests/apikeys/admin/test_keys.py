@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apikeys import actions, statuses
-from apikeys.models import ApiKey, AuditEvent, database_now
+from apikeys.models import ApiKey, AuditEvent, KeyNetwork, database_now
 from tests.apikeys.admin.conftest import change, listed, page
 
 DAY = datetime.timedelta(days=1)
@@ -99,6 +99,14 @@ def test_page_tells_the_last_use(admin, reader, set_columns):
     text = admin.get(page(reader.row)).content.decode()
     assert "192.0.2.5" in text
     assert "mlflow/3.17" in text
+
+
+def test_page_tells_the_networks_that_a_key_was_used_from(admin, reader):
+    for network in ("192.0.2.0/24", "2001:db8::/64"):
+        KeyNetwork.objects.create(key=reader.row, network=network)
+    text = admin.get(page(reader.row)).content.decode()
+    assert ">192.0.2.0/24</code>" in text
+    assert ">2001:db8::/64</code>" in text
 
 
 def test_page_of_no_key_is_404(admin):

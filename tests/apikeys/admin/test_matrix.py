@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
-from apikeys import actions
-from apikeys.models import ApiKey, AuditEvent, Service
+from apikeys import actions, webhooks
+from apikeys.models import ApiKey, AuditEvent, Delivery, Service, Webhook
 from tests.apikeys.admin.conftest import ROLES, change, listed, page
 
 ALL, OWN = "all", "own"
@@ -17,6 +17,7 @@ ADMIN = {
     "service": {"view": ALL, "add": ALL, "change": ALL},
     "key": {"view": ALL, "issue": ALL, "change": ALL},
     "event": {"view": ALL},
+    "webhook": {"view": ALL, "add": ALL, "change": ALL},
 }
 RIGHTS = {
     "no group": {},
@@ -37,6 +38,11 @@ def key_form(row):
 
 
 SERVICE_FORM = {"service_id": "new", "description": "", "owner": "", "contact": ""}
+
+
+# Nothing listens there.
+WEBHOOK_URL = "http://127.0.0.1:9/hook"
+WEBHOOK_FORM = {"webhook_id": "new", "url": WEBHOOK_URL, "types": ["key.issued"]}
 
 
 def ticked(row, action):
@@ -132,6 +138,52 @@ OPERATIONS = {
         "",
     ),
     "event export by address": ("event", "never", lambda _: ("GET", url("apikeys_auditevent_csv")), ""),
+    "webhook page": ("webhook", "view", lambda o: ("GET", page(o.webhook)), ""),
+    "webhook old address": ("webhook", "view", lambda o: ("GET", url("apikeys_webhook_change", o.webhook.pk)), ""),
+    "webhook history": ("webhook", "view", lambda o: ("GET", url("apikeys_webhook_history", o.webhook.pk)), ""),
+    "webhook add": ("webhook", "add", lambda _: ("GET", url("apikeys_webhook_add")), ""),
+    "webhook add sent": (
+        *("webhook", "add"),
+        lambda _: ("POST", url("apikeys_webhook_add"), WEBHOOK_FORM),
+        "webhook_created",
+    ),
+    "webhook test": ("webhook", "change", lambda o: ("GET", change(o.webhook, "test")), ""),
+    "webhook test sent": ("webhook", "change", lambda o: ("POST", change(o.webhook, "test")), "webhook_tested"),
+    "webhook new secret": (
+        *("webhook", "change"),
+        lambda o: ("POST", change(o.webhook, "replace_secret")),
+        "webhook_secret_replaced",
+    ),
+    "webhook disable sent": (
+        *("webhook", "change"),
+        lambda o: ("POST", change(o.webhook, "disable"), {"reason": "r"}),
+        "webhook_disabled",
+    ),
+    "webhook enable": ("webhook", "change", lambda o: ("GET", change(o.webhook, "enable")), ""),
+    "webhook ticked": ("webhook", "change", lambda o: ("POST", listed("webhook"), ticked(o.webhook, "disable")), ""),
+    "webhook edit sent": (
+        *("webhook", "never"),
+        lambda o: ("POST", url("apikeys_webhook_change", o.webhook.pk), {"url": "x"}),
+        "",
+    ),
+    "webhook delete sent": (
+        *("webhook", "never"),
+        lambda o: ("POST", url("apikeys_webhook_delete", o.webhook.pk), {"post": "yes"}),
+        "",
+    ),
+    "delivery page": ("webhook", "view", lambda o: ("GET", page(o.delivery)), ""),
+    "delivery old address": ("webhook", "view", lambda o: ("GET", url("apikeys_delivery_change", o.delivery.pk)), ""),
+    "delivery add": ("webhook", "never", lambda _: ("GET", url("apikeys_delivery_add")), ""),
+    "delivery edit sent": (
+        *("webhook", "never"),
+        lambda o: ("POST", url("apikeys_delivery_change", o.delivery.pk), {"status": "delivered"}),
+        "",
+    ),
+    "delivery delete sent": (
+        *("webhook", "never"),
+        lambda o: ("POST", url("apikeys_delivery_delete", o.delivery.pk), {"post": "yes"}),
+        "",
+    ),
     "account list": ("account", "view", lambda _: ("GET", url("auth_user_changelist")), ""),
     "account page": ("account", "view", lambda o: ("GET", url("auth_user_change", o.user.pk)), ""),
     "account made superuser": (
@@ -162,12 +214,20 @@ OPERATIONS = {
 
 
 @pytest.fixture
-def objects(reader, stranger, platform, batch, actor):
-    """A key of the issuer's own service and one of a foreign one, each with an event of its service."""
+def objects(reader, stranger, platform, batch, actor, settings):
+    """A key of the issuer's own service and one of a foreign one, each with an event of its service.
+
+    And a webhook with a delivery, which are of no service.
+    """
+    settings.HOKUSAI_WEBHOOK_NETWORKS = ["127.0.0.0/8"]
     someone = User.objects.create(username="someone")
+    asked = WEBHOOK_FORM | {"webhook_id": "chat"}
+    webhook = webhooks.create_webhook(**asked, actor=actor).row
+    delivery = webhooks.queue_test(webhook=webhook, actor=actor)
     for issued in (reader, stranger):
         issued.row.event = AuditEvent.objects.filter(service_id=issued.row.service.service_id).first()
         issued.row.user = someone
+        issued.row.webhook, issued.row.delivery = webhook, delivery
     return {"own": stranger.row, "foreign": reader.row}
 
 
@@ -177,7 +237,7 @@ def is_allowed(role, model, verb, which):
 
 
 def rows():
-    return [list(kind.objects.order_by("pk").values()) for kind in (Service, ApiKey, User, Group)]
+    return [list(kind.objects.order_by("pk").values()) for kind in (Service, ApiKey, User, Group, Webhook, Delivery)]
 
 
 def send(client, operation, row):
@@ -264,6 +324,7 @@ def test_admin_matrix_index_names_the_screens_that_open(as_role, role):
         "service": "/apikeys/service/",
         "key": "/apikeys/apikey/",
         "event": "/auditevent/",
+        "webhook": "/apikeys/webhook/",
         "account": "/auth/user/",
     }
     assert {model for model, path in screens.items() if path in text} == set(RIGHTS[role])

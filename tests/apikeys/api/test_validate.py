@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError
 from structlog.testing import capture_logs
 
-from apikeys import authentication
+from apikeys import actions, authentication, sunsets
 from apikeys.models import AuditEvent
 
 PATH = "/api/v1/keys/validate"
@@ -70,8 +70,8 @@ def test_refusal_indistinguishable_in_validation(portal, refused, reason):
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
     assert document.pop("request_id") == response["X-Request-ID"]
     assert document == {
-        "type": "urn:hokusai-portal:error:unauthenticated",
-        "title": "Unauthenticated",
+        "type": "/api/docs/errors#UNAUTHENTICATED",
+        "title": "No valid API key, and no session of staff",
         "status": 401,
         "reason": "UNAUTHENTICATED",
         "detail": "The API key is not valid. Ask its service's owner for a new one.",
@@ -131,3 +131,21 @@ def test_validate_bug_is_left_to_djangos_handler(portal, monkeypatch):
     assert response.status_code == 500
     assert response.json()["error_code"] == "INTERNAL_ERROR"
     assert "a bug" not in response.content.decode()
+
+
+def test_validate_key_of_the_last_days_tells_its_end(portal, issue):
+    ending = issue(expires_in_days=7)
+    response = ask(portal, {"api_key": ending.secret.text})
+    assert response["X-Hokusai-Key-Expires"] == ending.row.expires_at.replace(microsecond=0).isoformat()
+    assert "Deprecation" not in response
+
+
+def test_validate_key_in_grace_tells_since_when(portal, reader, actor):
+    successor = actions.rotate_key(key=reader.row, actor=actor).row
+    response = ask(portal, {"api_key": reader.secret.text, "service_id": "batch"})
+    assert (response.status_code, response["Deprecation"]) == (403, f"@{int(successor.created_at.timestamp())}")
+
+
+@pytest.mark.parametrize("name", sunsets.NAMES)
+def test_validate_key_that_is_refused_tells_no_end(portal, refused, name):
+    assert name not in ask(portal, {"api_key": refused["KEY_EXPIRED"].secret.text})

@@ -37,7 +37,8 @@ def test_issue_key_quiet_prints_the_key_alone():
 
 def test_issue_key_json_carries_the_key_and_its_facts():
     document = json.loads(run(*ISSUE, "--json"))
-    row = verify(document.pop("api_key"))
+    row = verify(document["secret"])
+    assert document["api_key"] == document["secret"]
     assert document["expires_at"] == row.expires_at.isoformat()
     assert [document[word] for word in ("key_id", "service_id", "name", "environment", "scopes")] == [
         *(row.public_id, "platform", "laptop", "live"),
@@ -101,21 +102,51 @@ def test_issue_key_without_scope_is_refused():
     assert "at least one scope" in refusal("issue_key", "--name", "laptop")
 
 
+@pytest.mark.parametrize("command", ["issue_key", "rotate_key"])
+def test_env_prints_the_two_exports_of_a_client(settings, reader, command):
+    settings.HOKUSAI_TRACKING_URI = "https://registry.example.org/api/mlflow"
+    words = ISSUE if command == "issue_key" else (command, reader.row.public_id)
+    uri, token = run(*words, "--env").splitlines()
+    assert uri == "export MLFLOW_TRACKING_URI=https://registry.example.org/api/mlflow"
+    assert verify(token.removeprefix("export MLFLOW_TRACKING_TOKEN=")).service.service_id == "platform"
+
+
+def test_env_without_public_url_begins_nothing(reader):
+    for words in (ISSUE, ("rotate_key", reader.row.public_id)):
+        with pytest.raises(CommandError, match="HOKUSAI_PUBLIC_URL") as caught:
+            run(*words, "--env")
+        assert caught.value.returncode == 2
+    assert ApiKey.objects.count() == 1
+
+
+def test_presign_service_has_three_forms(platform):
+    assert "straight to the store" in run("presign_service", "platform", "on")
+    assert json.loads(run("presign_service", "platform", "off", "--json"))["presigned_urls"] is False
+    assert run("presign_service", "platform", "on", "--quiet") == ""
+
+
+def test_list_keys_json_is_what_the_rest_api_says_of_a_key(reader):
+    run("rotate_key", reader.row.public_id)
+    new, old = json.loads(run("list_keys", "--json"))
+    assert (old["rotated_to"], new["rotated_from"]) == (new["key_id"], old["key_id"])
+    assert (old["status"], old["grace_ends_at"]) == ("in grace", old["expires_at"])
+
+
 def test_list_keys_quiet_prints_public_ids(reader, writer):
     assert set(run("list_keys", "--quiet").split()) == {reader.row.public_id, writer.row.public_id}
 
 
-def test_list_keys_json_carries_state_and_no_secret(reader):
+def test_list_keys_json_carries_status_and_no_secret(reader):
     text = run("list_keys", "--json")
     (document,) = json.loads(text)
-    assert (document["key_id"], document["state"]) == (reader.row.public_id, "active")
+    assert (document["key_id"], document["status"]) == (reader.row.public_id, "active")
     assert reader.secret.text[20:] not in text
     assert reader.row.digest not in text
 
 
 def test_list_keys_table_has_a_line_a_key(reader, writer):
     heading, *lines = run("list_keys").splitlines()
-    assert heading.split() == ["KEY", "SERVICE", "NAME", "STATE", "EXPIRES", "LAST", "USED", "SCOPES"]
+    assert heading.split() == ["KEY", "SERVICE", "NAME", "STATUS", "EXPIRES", "LAST", "USED", "SCOPES"]
     assert [line.split()[2] for line in lines] == ["writer", "reader"]
 
 
@@ -128,15 +159,15 @@ def test_list_keys_leaves_out_what_has_ended(refused):
 
 
 @pytest.mark.parametrize(
-    ("reason", "state"),
+    ("reason", "status"),
     [
         *(("KEY_REVOKED", "revoked"), ("KEY_EXPIRED", "expired")),
         *(("KEY_DISABLED", "disabled"), ("SERVICE_DISABLED", "disabled")),
     ],
 )
-def test_list_keys_all_names_the_state(refused, reason, state):
-    states = {row["key_id"]: row["state"] for row in json.loads(run("list_keys", "--all", "--json"))}
-    assert states[refused[reason].row.public_id] == state
+def test_list_keys_all_names_the_status(refused, reason, status):
+    statuses = {row["key_id"]: row["status"] for row in json.loads(run("list_keys", "--all", "--json"))}
+    assert statuses[refused[reason].row.public_id] == status
 
 
 def test_list_keys_of_one_service(reader, stranger):

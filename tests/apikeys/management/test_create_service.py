@@ -34,7 +34,8 @@ def test_create_service_tells_the_next_step():
 
 
 def test_create_service_json_is_its_facts():
-    assert json.loads(run("nightly", "--owner", "ml-team", "--json")) == {"service_id": "nightly", "owner": "ml-team"}
+    document = json.loads(run("nightly", "--owner", "ml-team", "--json"))
+    assert (document["service_id"], document["owner"], document["default_scopes"]) == ("nightly", "ml-team", [])
 
 
 def test_create_service_quiet_prints_nothing():

@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
-from apikeys import actions
+from apikeys import actions, usage
+from apikeys.calls import FinishedCall
 from apikeys.models import ApiKey, database_now
 from mlflow_proxy.admin import overview
 from mlflow_proxy.health import history
@@ -113,3 +114,10 @@ def test_lights_are_hidden_from_whoever_may_not_see_storage_health(sign_in: Any,
 def test_newest_events_are_those_that_the_account_may_see(sign_in: Any, reader: Any) -> None:
     assert facts_of(sign_in("viewer"))["events"] == []
     assert "Key issued" in [line["what"] for line in facts_of(sign_in("auditor"))["events"]]
+
+
+def test_what_mlflow_answered_is_no_refusal(sign_in: Any) -> None:
+    for reason in ("SCOPE_MISSING", "UPSTREAM_ANSWERED"):
+        usage.record_call(FinishedCall("platform", "hk_live_x", "metadata", "GET", 404, reason, 1, 2, 0.02, ""))
+    usage.flush()
+    assert [line["reason"] for line in facts_of(sign_in(is_superuser=True))["reasons"]] == ["SCOPE_MISSING"]

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from mlflow_proxy import upstream
+from mlflow_proxy import metrics, upstream
 from mlflow_proxy.artifacts import stores
 from mlflow_proxy.health import history, monitor, subjects
 from mlflow_proxy.health.answers import Probe
@@ -194,3 +194,15 @@ def test_rows_of_checks_cannot_be_changed(portal, checked, address):
     StorageCheck.objects.filter(pk=checked.pk).update(id=1)
     response = portal.post(f"/admin/mlflow_proxy/storagecheck/{address}", {})
     assert response.status_code == 403
+
+
+def test_page_and_diagnostics_say_which_breaker_is_open(viewer, monkeypatch):
+    monkeypatch.setattr(metrics, "open_breakers", lambda: {("mlflow", "transfer"): 2})
+    told = "open: mlflow transfer in 2 of the workers"
+    assert f"<strong>{told}</strong>" in viewer.get(PAGE).content.decode()
+    assert f"Breakers: {told}" in viewer.get(f"{PAGE}diagnostics.txt").content.decode()
+
+
+def test_page_says_that_no_breaker_is_open(viewer, monkeypatch):
+    monkeypatch.setattr(metrics, "open_breakers", dict)
+    assert "<strong>closed</strong>" in viewer.get(PAGE).content.decode()

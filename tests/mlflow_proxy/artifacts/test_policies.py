@@ -89,3 +89,23 @@ def test_days_until_uploads_end_is_that_of_a_rule_for_our_prefix(
     rules: list[dict[str, object]], days: int | None
 ) -> None:
     assert policies.days_until_uploads_end(rules, "artifacts/root") == days
+
+
+def version_rule(days: int = 1, **change: object) -> dict[str, object]:
+    return {"Status": "Enabled", "Filter": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": days}} | change
+
+
+@pytest.mark.parametrize(
+    ("rules", "days"),
+    [
+        ([version_rule(90), version_rule(1, Filter={"Prefix": "root/.canary"})], 1),
+        ([version_rule(90, Filter={"Prefix": "root/"})], 90),
+        ([version_rule(Filter={"Prefix": "root/.canary/one"})], None),
+        ([version_rule(Status="Disabled")], None),
+        ([rule()], None),
+    ],
+)
+def test_days_until_versions_end_is_that_of_a_rule_for_all_that_begins_so(
+    rules: list[dict[str, object]], days: int | None
+) -> None:
+    assert policies.days_until_versions_end(rules, "root/.canary") == days

@@ -292,3 +292,12 @@ def test_file_of_another_workspace_is_refused_whatever_mlflow_says(
     )
     reply = portal.generic("GET", f"{M}/get-artifact?run_id=r&path=a", headers=bearer(key))
     assert reason_of(reply) == (400, "AMBIGUOUS_PATH")
+
+
+def test_artifact_reply_tells_a_key_of_the_last_days_its_end(
+    portal: Client, saved: str, issue: Any, bearer: Any
+) -> None:
+    ending = issue(words=("artifact:read",), expires_in_days=7)
+    reply = portal.generic("GET", f"{FILES}/{saved}", headers=bearer(ending))
+    assert body_of(reply) == CONTENT
+    assert reply["X-Hokusai-Key-Expires"] == ending.row.expires_at.replace(microsecond=0).isoformat()

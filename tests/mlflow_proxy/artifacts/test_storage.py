@@ -353,7 +353,8 @@ def test_store_that_stays_busy_is_a_503_that_says_when_to_come_back(
     assert len(stub.seen) == ATTEMPTS
     assert fault.value.reason == faults.REASONS_TO_WAIT.get(code, "STORE_UNAVAILABLE")
     told = refusals.render(fault.value)
-    assert (told.status_code, told["Retry-After"]) == (503, "10")
+    assert told.status_code == 503
+    assert 10 <= int(told["Retry-After"]) <= 12
 
 
 @pytest.mark.parametrize("doing", ACTIONS)

@@ -21,9 +21,13 @@ def page(status: str = "200 OK", text: str = "<html>Sign in</html>", *lines: str
 
 
 class GoodPortal:
-    """Keeps files in memory; ``broken`` maps a pattern over ``METHOD target`` to the answer given instead."""
+    """Keeps files in memory, for ``keys`` of a pattern.
 
-    def __init__(self, store_url: str = "") -> None:
+    ``broken`` maps a pattern over ``METHOD target`` to the answer given instead.
+    """
+
+    def __init__(self, store_url: str = "", keys: str = KEY) -> None:
+        self.keys = re.compile(f"Bearer {keys}")
         self.files: dict[str, bytes] = {}
         self.broken: dict[str, Callable[[Seen], Answer] | bytes] = {}
         self.store_url = store_url
@@ -36,7 +40,7 @@ class GoodPortal:
 
     def _answer(self, seen: Seen) -> Iterator[bytes]:
         target = seen.target.partition("?")[0]
-        is_known = seen.header("Authorization") == f"Bearer {KEY}"
+        is_known = self.keys.fullmatch(seen.header("Authorization") or "") is not None
         if target == "/health":
             yield ok(b'{"status": "ok", "version": "0.1.0"}')
         elif target.startswith("/store/"):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from apikeys import webhooks
+from apikeys.models import Delivery
 from mlflow_proxy.health import alerts, channels, history
 from mlflow_proxy.health.alerts import Memory
 from mlflow_proxy.health.answers import Probe, Status
@@ -173,3 +175,19 @@ def test_memory_outlives_the_process(listeners: list[Listener], check: Any) -> N
     for minute in (0, 1):
         check(minute, mlflow="failed")
     assert {row.name: row.told for row in AlertChannel.objects.all()} == {"mail": ["mlflow"], "webhook": ["mlflow"]}
+
+
+def test_queue_that_fails_after_sending_keeps_neither_message_nor_memory(
+    check: Any, platform: Any, actor: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HOKUSAI_WEBHOOK_NETWORKS = ["127.0.0.1"]
+    asked = {"webhook_id": "chat", "url": "http://127.0.0.1:9/", "types": ["storage_health.changed"]}
+    webhooks.create_webhook(**asked, actor=actor)
+    check(0, mlflow="failed")
+    with monkeypatch.context() as patch:
+        patch.setattr(AlertChannel.objects, "update_or_create", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            check(1, mlflow="failed")
+    assert not Delivery.objects.exists()
+    check(2, mlflow="failed")
+    assert [delivery.document["data"]["kind"] for delivery in Delivery.objects.all()] == ["worse"]

@@ -1,8 +1,6 @@
 """The ways out: a mail that says what to do, and a webhook that its receiver can verify."""
 
 import datetime
-import hashlib
-import hmac
 import json
 import smtplib
 from typing import Any
@@ -10,6 +8,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from apikeys import posts, signatures, webhooks
+from apikeys.models import Webhook
 from mlflow_proxy.health import channels
 from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.health.channels import News, UndeliveredError
@@ -43,6 +43,15 @@ def mails(settings):
     return mail.outbox
 
 
+@pytest.fixture
+def listening(platform: Any, actor: Any, settings: Any) -> Webhook:
+    """A webhook of the admin that asks for news of health."""
+    settings.HOKUSAI_WEBHOOK_NETWORKS = ["127.0.0.0/8"]
+    url, types = "http://127.0.0.1:9/hook", ["storage_health.changed"]
+    return webhooks.create_webhook(webhook_id="chat", url=url, types=types, actor=actor).row
+
+
+@pytest.mark.django_db
 def test_configured_channels_are_those_of_the_settings(settings) -> None:
     assert channels.configured() == []
     settings.HOKUSAI_ALERT_EMAILS = ["ops@example.org"]
@@ -74,30 +83,36 @@ def test_mail_that_is_refused_is_undelivered(mails, monkeypatch) -> None:
         channels.send_mail(news())
 
 
-def test_webhook_is_signed_over_time_and_body(receiver: Stub) -> None:
+def test_webhook_is_signed_by_the_words_of_standard_webhooks(receiver: Stub) -> None:
     channels.post(news())
     (seen,) = receiver.seen
-    stamp, signature = seen.header("X-Hokusai-Timestamp"), seen.header("X-Hokusai-Signature")
-    expected = hmac.new(SECRET.encode(), f"{stamp}.".encode() + seen.body, hashlib.sha256).hexdigest()
+    told = {name: seen.header(name) for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    expected = signatures.headers([SECRET.encode()], told["webhook-id"], int(told["webhook-timestamp"]), seen.body)
     assert (seen.method, seen.target) == ("POST", "/hook")
-    assert signature == f"sha256={expected}"
+    assert told == expected
     assert SECRET not in seen.head.decode() + seen.body.decode()
 
 
 def test_webhook_says_what_the_page_says(receiver: Stub) -> None:
     channels.post(news())
     document = json.loads(receiver.seen[0].body)
-    assert document["event"] == "storage_health.worse"
-    assert document["failures"][0]["hint"] == "Allow s3:ListBucket"
-    assert document["url"] == "https://registry.example.org/admin/storage-health/"
+    assert (document["type"], document["timestamp"]) == ("storage_health.changed", "2026-11-20T12:00:00+00:00")
+    assert document["data"]["kind"] == "worse"
+    assert document["data"]["failures"][0]["hint"] == "Allow s3:ListBucket"
+    assert document["data"]["url"] == "https://registry.example.org/admin/storage-health/"
 
 
-def test_webhook_signature_of_known_input_is_known(settings) -> None:
-    settings.HOKUSAI_ALERT_WEBHOOK_SECRET = "key"
-    headers = channels.signed_headers(b"{}", 1700000000)
-    assert headers["X-Hokusai-Signature"] == (
-        "sha256=" + hmac.new(b"key", b"1700000000.{}", hashlib.sha256).hexdigest()
-    )
+def test_webhooks_of_the_admin_are_sent_the_same(receiver: Stub, listening: Webhook) -> None:
+    channels.post(news())
+    channels.queue(news())
+    (delivery,) = listening.deliveries.all()
+    assert (delivery.type, delivery.document) == ("storage_health.changed", json.loads(receiver.seen[0].body))
+
+
+def test_webhooks_of_the_admin_are_a_channel_while_one_asks_for_health(listening: Webhook, actor: Any) -> None:
+    assert [one.name for one in channels.configured()] == ["webhooks"]
+    webhooks.disable_webhook(webhook=listening, reason="r", actor=actor)
+    assert channels.configured() == []
 
 
 @pytest.mark.parametrize("status", ["500 No", "404 Not Found", "302 Found"])
@@ -109,14 +124,14 @@ def test_webhook_that_is_not_taken_is_undelivered(receiver: Stub, status: str) -
 
 
 def test_webhook_that_is_not_there_is_undelivered(receiver: Stub) -> None:
-    with receiver.not_listening(), pytest.raises(UndeliveredError, match="ConnectionError"):
+    with receiver.not_listening(), pytest.raises(UndeliveredError, match="nothing listens"):
         channels.post(news())
 
 
 def test_webhook_that_hangs_is_given_up(receiver: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "SECONDS", (0.3, 0.3))
+    monkeypatch.setattr(posts, "READ_SECONDS", 0.3)
     receiver.reply(then="hang")
-    with pytest.raises(UndeliveredError, match="Timeout"):
+    with pytest.raises(UndeliveredError, match="no answer in time"):
         channels.post(news())
 
 

@@ -1,27 +1,21 @@
 """The doctor: walks the whole way, names the first hop that fails and whose fault it is, and leaves nothing behind."""
 
-import datetime
 import hashlib
 import json
 import socket
-import ssl
-import threading
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 
 from mlflow_proxy.health import visitors
 from mlflow_proxy.health.answers import Probe
 from mlflow_proxy.health.doctor import TITLES, Walk
 from mlflow_proxy.health.parcels import Pattern
+from tests.certificates import make_certificates, tls_server
 from tests.mlflow_proxy.health.good_portal import KEY, GoodPortal, page, refusal
 from tests.mlflow_proxy.stub import Answer, Stub, ok
 
@@ -134,6 +128,7 @@ def test_walk_uses_no_proxy_and_no_netrc_of_this_machine(
         ),
         (r"PUT .*small", refusal("404 N", "ROUTE_UNKNOWN"), "small_file", "ROUTE_UNKNOWN", "ends in /api/mlflow"),
         (r"PUT .*small", refusal("404 N", "UPSTREAM_ANSWERED"), "small_file", "UPSTREAM_ANSWERED", "--serve-artifacts"),
+        (r"PUT .*small", refusal("503 S", "STORE_BUSY"), "small_file", "STORE_BUSY", "page of storage health"),
         (r"PUT .*small", refusal("404 N", "OTHER_REASON"), "small_file", "OTHER_REASON", "docs/errors.md"),
         (r"PUT .*large", page("413 Too Large"), "large_file", "PROXY_LIMIT", "client_max_body_size 0"),
         (r"PUT .*large", refusal("413 T", "BODY_TOO_LARGE"), "large_file", "BODY_TOO_LARGE", "The portal's own limit"),
@@ -336,25 +331,7 @@ def test_https_where_http_is_spoken_is_named(stub: Stub, portal: GoodPortal) -> 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates by purpose: one that is good for localhost, one that has ended, one for another name."""
-    folder = tmp_path_factory.mktemp("certificates")
-    for name, host, days in (("good", "localhost", 30), ("ended", "localhost", -2), ("other", "elsewhere", 30)):
-        key = ec.generate_private_key(ec.SECP256R1())
-        ends_at = datetime.datetime.now(tz=datetime.UTC) + datetime.timedelta(days=days)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        certificate = (
-            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(ends_at - datetime.timedelta(days=90))
-            .not_valid_after(ends_at)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        (folder / f"{name}.crt").write_bytes(certificate.public_bytes(pem))
-        plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (folder / f"{name}.key").write_bytes(plain)
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize(
@@ -382,37 +359,6 @@ def test_good_certificate_passes_with_its_end(stub: Stub, settings: Any, certifi
         hops = {hop.name: hop for hop in walk(stub, url=f"https://localhost:{port}")}
     assert hops["tls"].status == "passed"
     assert "certificate until 20" in hops["tls"].detail
-
-
-class tls_server:  # noqa: N801  (used as a function)
-    """Shakes hands, and closes."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self._context = context
-
-    def __enter__(self) -> int:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._serve, daemon=True).start()
-        port: int = self._listener.getsockname()[1]
-        return port
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                with self._context.wrap_socket(connection, server_side=True):
-                    pass
-            except OSError:
-                connection.close()
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
 
 # The bytes, and the command.

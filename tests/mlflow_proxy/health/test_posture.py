@@ -11,7 +11,7 @@ from mlflow_proxy.health import database, posture
 from mlflow_proxy.health.answers import Probe
 from tests.mlflow_proxy.health.conftest import BUCKET, PREFIX
 from tests.mlflow_proxy.health.test_store import refusal
-from tests.mlflow_proxy.stub import Stub, ok
+from tests.mlflow_proxy.stub import Answer, Seen, Stub, ok
 
 DENY_HTTP = {
     "Version": "2012-10-17",
@@ -57,6 +57,31 @@ def test_bucket_set_up_as_advised_passes(bucket: Any) -> None:
     del found["bucket_tls_only"]
     assert {probe.status for probe in found.values()} == {"passed"}
     assert found["bucket_lifecycle"].detail == "after 1 day"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "told"),
+    [
+        (f"{PREFIX}/.hokusai-probe", "on; old versions of the canary end after 2 days"),
+        (f"{PREFIX}/elsewhere", "on; every check leaves versions of the canary, and no lifecycle rule ends them"),
+    ],
+)
+def test_versioning_says_what_becomes_of_the_canary(bucket: Any, prefix: str, told: str) -> None:
+    bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": prefix}}
+    rule |= {"NoncurrentVersionExpiration": {"NoncurrentDays": 2}}
+    bucket.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
+    probe = answers()["bucket_versioning"]
+    assert (probe.status, probe.detail) == ("passed", told)
+
+
+def test_versioning_is_told_although_the_rules_may_not_be_read(s3_stub: Stub) -> None:
+    def script(seen: Seen) -> Answer:
+        enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+        return Answer([ok(enabled) if seen.target.endswith("?versioning") else refusal("AccessDenied")])
+
+    s3_stub.script = script
+    assert (answers()["bucket_versioning"].status, answers()["bucket_versioning"].detail) == ("passed", "on")
 
 
 def test_one_door_left_open_is_named(bucket: Any) -> None:

@@ -1,5 +1,6 @@
 """The store's steps on a folder, on moto, and on stubs that refuse: each names itself and the right it lacks."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mlflow_proxy import breaker, circuits
 from mlflow_proxy.artifacts import storage, stores
+from mlflow_proxy.exceptions import StorePausedError, StoreUnavailableError
 from mlflow_proxy.health import mlflow, store
 from tests.mlflow_proxy.health.answers import ARTIFACTS_OFF
 from tests.mlflow_proxy.health.conftest import BUCKET, PREFIX
@@ -123,6 +126,23 @@ def test_store_that_is_away_says_where_to_look(s3_stub: Stub) -> None:
         (probe,) = store.walk_steps()
     assert (probe.status, probe.reason) == ("failed", "STORE_UNAVAILABLE")
     assert "HOKUSAI_S3_ENDPOINT_URL" in probe.hint
+
+
+def test_store_that_did_not_answer_five_times_is_called_no_more(s3_stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 10_000.0)
+    s3_stub.reply(ok(status="503 Unavailable"))
+    # boto3 repeats each call, which takes its time: four failures are put down by hand.
+    known = circuits._breaker("store", "metadata", os.getpid())
+    for _ in range(4):
+        known.end(known.begin(), "failed")
+    with pytest.raises(StoreUnavailableError):
+        stores.current().entries("0")
+    s3_stub.reset()
+    with pytest.raises(StorePausedError):
+        stores.current().entries("0")
+    assert s3_stub.connections == 0
+    assert next(store.walk_steps()).status == "failed", "a question of health passes the breaker"
+    assert s3_stub.connections == 1
 
 
 def test_store_that_hangs_is_given_up(s3_stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The REST API of what stands before MLflow: routes, explanations, storage health."""

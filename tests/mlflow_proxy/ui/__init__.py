@@ -1,0 +1,1 @@
+"""MLflow's web interface for staff."""
