@@ -70,7 +70,7 @@ def outbound(
     if workspace is not None:
         # Never towards a server without workspaces: it answers 500, which clients repeat for minutes.
         sent[WORKSPACE_HEADER] = workspace
-    # Without this urllib3 would ask for "identity" on the caller's behalf.
+    # Without this http.client would ask for "identity" on the caller's behalf.
     sent.setdefault("Accept-Encoding", "identity")
     if trace_id(received):
         sent[TRACE_HEADER] = received[TRACE_HEADER]

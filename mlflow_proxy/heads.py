@@ -1,61 +1,78 @@
-"""The head of a response, whole and bounded; http.client takes one that breaks off for whole. Opens no socket."""
+"""The head of a response, whole, strict and bounded; http.client takes one that breaks off for whole. Opens no socket.
+
+It reads a head with the parser of e-mail, which costs a tenth of a call, takes what is no field for the text of a
+letter, and folds lines.
+"""
 
 import http.client
 import io
+import re
 import time
 from typing import Any
 
 MAXIMUM_INTERIM_REPLIES = 8
+MAXIMUM_LINE_BYTES = 65_536
+MAXIMUM_FIELDS = 100
+# RFC 9112 §5: a token, a colon and a value on one line.
+FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*\r?\n")
+LAST_LINES = frozenset({b"\r\n", b"\n"})
 
 
 class BoundedHead(http.client.HTTPResponse):
     """A response whose head ends: with an empty line, after few interim ones, and within the socket's timeout."""
-
-    _heads = 0
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         self._clock = _Clock(sock)
         super().__init__(self._clock, *args, **kwargs)  # type: ignore[arg-type]
 
     def begin(self) -> None:
+        """Read the head; raises http.client.HTTPException where it is cut, unreadable or without end."""
         if self.headers is not None:
             return
-        stream, lines = self.fp, _Lines(self.fp)
-        self.fp = lines
         self._clock.start()
         try:
-            super().begin()
+            self._read_head()
         finally:
             self._clock.stop()
-            # None where it was closed because of what it said.
-            self.fp = stream if self.fp is lines else self.fp
-        if not lines.has_ended:
-            # Cut values would pass for whole ones: half a length, half an entity tag.
-            raise http.client.HTTPException("the head broke off")
+        self._set_framing()
 
-    def _read_status(self) -> tuple[str, int, str]:
-        self._heads += 1
-        if self._heads > MAXIMUM_INTERIM_REPLIES:
-            # http.client would read ``100 Continue`` for ever.
+    def _read_head(self) -> None:
+        for _ in range(MAXIMUM_INTERIM_REPLIES):
+            version, status, reason = self._read_status()  # type: ignore[attr-defined]
+            fields = self._read_fields()
+            if status != http.client.CONTINUE:
+                break
+        else:
             raise http.client.HTTPException("too many interim responses")
-        return super()._read_status()  # type: ignore[misc,no-any-return]
+        if not version.startswith("HTTP/1."):
+            raise http.client.UnknownProtocol(version)
+        self.version = 10 if version == "HTTP/1.0" else 11
+        self.code = self.status = status
+        self.reason = reason.strip()
+        self.headers = self.msg = fields
 
+    def _read_fields(self) -> http.client.HTTPMessage:
+        fields = http.client.HTTPMessage()
+        for _ in range(MAXIMUM_FIELDS + 1):
+            line = self.fp.readline(MAXIMUM_LINE_BYTES + 1)
+            if line in LAST_LINES:
+                return fields
+            if (field := FIELD.fullmatch(line)) is None:
+                # Cut values would pass for whole ones: half a length, half an entity tag.
+                raise http.client.HTTPException("the head broke off, or has a line that is no field")
+            fields.set_raw(field[1].decode("ascii"), field[2].decode("latin-1"))
+        raise http.client.HTTPException("too many fields")
 
-class _Lines:
-    """The lines of a stream, of which the last one tells whether a head has ended."""
-
-    has_ended = False
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readline(self, limit: int) -> bytes:
-        line: bytes = self._stream.readline(limit)
-        self.has_ended = line in {b"\r\n", b"\n"}
-        return line
-
-    def close(self) -> None:
-        self._stream.close()
+    def _set_framing(self) -> None:
+        """Say where the body ends, as http.client does; a doubtful length is refused by whoever sees all its fields."""
+        self.chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        self.chunk_left = None
+        length = self.headers.get("Content-Length", "")
+        self.length = int(length) if length.isdecimal() and not self.chunked else None
+        if self.status in {204, 304} or self.status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]
+            self.length = 0
+        is_open_ended = self.length is None and not self.chunked
+        self.will_close = is_open_ended or self._check_close()  # type: ignore[attr-defined]
 
 
 class _Clock(io.RawIOBase):

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import structlog
-import urllib3
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from mlflow_proxy import headers, upstream
+from mlflow_proxy.connections import Response
 from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRejectedError
 from mlflow_proxy.routes import Route
 
@@ -40,7 +40,7 @@ STORE_REASONS = {401: "STORE_DENIED", 403: "STORE_DENIED", 404: "STORE_BUCKET_MI
 MISSING_OBJECT_SIGNS = ("(404) when calling the HeadObject", "(NoSuchKey)", "(404) when calling the GetObject")
 
 
-def relay(response: urllib3.BaseHTTPResponse, route: Route, *, is_presigning: bool = False) -> HttpResponseBase:
+def relay(response: Response, route: Route, *, is_presigning: bool = False) -> HttpResponseBase:
     """Return the reply for an answer whose body is unread; consumes or closes it on every path.
 
     ``is_presigning`` says whether the caller is told of multipart transfers past the portal.
@@ -93,7 +93,7 @@ def request_id() -> str:
     return identifier
 
 
-def _server_info(response: urllib3.BaseHTTPResponse, *, is_presigning: bool) -> HttpResponse:
+def _server_info(response: Response, *, is_presigning: bool) -> HttpResponse:
     """Say who carries the bytes: told of multipart, clients go to the store, which not all of them may reach."""
     try:
         facts = json.loads(upstream.read(response, MAXIMUM_SERVER_INFO_BYTES))
@@ -103,7 +103,7 @@ def _server_info(response: urllib3.BaseHTTPResponse, *, is_presigning: bool) -> 
     return json_reply(facts)
 
 
-def _readable_error(response: urllib3.BaseHTTPResponse, route: Route) -> HttpResponse:
+def _readable_error(response: Response, route: Route) -> HttpResponse:
     """Return MLflow's own error in JSON, or raise where the fault lies between MLflow and the portal or the store."""
     status = response.status
     is_plain_text = response.headers.get("Content-Type", "").startswith("text/plain")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mlflow_proxy import upstream
+from mlflow_proxy import connections, upstream
 from mlflow_proxy.exceptions import UpstreamGarbledError, UpstreamRefusedError, UpstreamTimedOutError
 from tests.mlflow_proxy.stub import Stub, ok
 
@@ -24,13 +24,13 @@ def test_fresh_connection_is_used_again(stub: Stub) -> None:
 
 
 def test_connection_idle_for_too_long_is_not_used_again(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "MAXIMUM_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "MAXIMUM_IDLE_SECONDS", 0.0)
     assert [ask(), ask(), ask()] == [b"{}"] * 3
     assert stub.connections == 3
 
 
 def test_maximum_idle_stays_below_the_five_seconds_of_uvicorn() -> None:
-    assert 0 < upstream.MAXIMUM_IDLE_SECONDS < 5
+    assert 0 < connections.MAXIMUM_IDLE_SECONDS < 5
 
 
 def test_connection_that_upstream_closed_is_not_used_again(stub: Stub) -> None:
@@ -124,7 +124,7 @@ def test_body_that_is_cut_is_garbled(stub: Stub) -> None:
 
 
 def test_more_callers_than_pooled_connections_are_all_served(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "POOL_SIZE", 2)
+    monkeypatch.setattr(connections, "POOL_SIZE", 2)
     upstream._pool.cache_clear()
     held = [upstream.send("GET", f"/{number}", HEADERS) for number in range(6)]
     assert [upstream.read(response, 10) for response in held] == [b"{}"] * 6
