@@ -2,7 +2,6 @@ locals {
   portal_environment = {
     HOKUSAI_ENVIRONMENT          = "production"
     HOKUSAI_PUBLIC_URL           = "https://${var.host}"
-    HOKUSAI_UI_HOST              = var.ui_host
     HOKUSAI_TRUSTED_PROXIES      = join(",", var.load_balancer_cidrs)
     DATABASE_URL                 = "postgres://portal@${aws_db_instance.database.endpoint}/portal?sslmode=require"
     REDIS_URL                    = "rediss://${aws_elasticache_replication_group.cache.primary_endpoint_address}:6379/0"
@@ -25,9 +24,10 @@ locals {
   mlflow_secrets = {
     PGPASSWORD = "${var.mlflow_secret_arn}:database_password::"
   }
+  ui_environment      = var.ui_host == "" ? {} : { HOKUSAI_UI_HOST = var.ui_host }
   more_portal_secrets = { for name, key in var.portal_secret_keys : name => "${var.portal_secret_arn}:${key}::" }
   portal = {
-    environment = merge(var.portal_environment, local.portal_environment)
+    environment = merge(var.portal_environment, local.portal_environment, local.ui_environment)
     secrets     = merge(local.more_portal_secrets, local.portal_secrets)
   }
   ask = "python -c \"import http.client as h; c = h.HTTPConnection('127.0.0.1', %s, timeout=4); c.request('GET', '%s'); raise SystemExit(c.getresponse().status != 200)\""
@@ -104,7 +104,7 @@ resource "aws_ecs_task_definition" "of" {
       essential              = true
       readonlyRootFilesystem = true
       user                   = "10001:10001"
-      environment            = [for name, value in each.value.environment : { name = name, value = value } if value != ""]
+      environment            = [for name, value in each.value.environment : { name = name, value = value }]
       secrets                = [for name, value in each.value.secrets : { name = name, valueFrom = value }]
       mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
       portMappings           = each.value.port == null ? null : [{ containerPort = each.value.port, protocol = "tcp" }]
