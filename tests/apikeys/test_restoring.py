@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from apikeys import actions, restoring
 from apikeys.admin.exports import as_json_lines
 from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.management.base import NOT_BEGUN
 from apikeys.models import ApiKey, AuditEvent, Service
 
 
@@ -106,13 +107,19 @@ def test_command_says_what_it_did(reader, actor, trail, tmp_path):
     assert "Revoked 1, disabled 0; 0 need nothing, 0 are younger" in told.getvalue()
     told = StringIO()
     call_command("end_again", "--json", str(file), stdout=told)
-    assert json.loads(told.getvalue()) == {"already": 1}
+    document = json.loads(told.getvalue())
+    assert document.pop("read_until") in file.read_text()
+    assert document == {"revoked": 0, "disabled": 0, "already": 1, "unknown": 0}
+    told = StringIO()
+    call_command("end_again", "--quiet", str(file), stdout=told)
+    assert told.getvalue() == ""
 
 
 @pytest.mark.parametrize(("content", "complaint"), [("", "No line tells"), (None, "cannot be read")])
-def test_command_that_finds_nothing_fails(db, tmp_path, content, complaint):
+def test_command_that_finds_nothing_has_not_begun(db, tmp_path, content, complaint):
     file = tmp_path / "log"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(CommandError, match=complaint):
+    with pytest.raises(CommandError, match=complaint) as caught:
         call_command("end_again", str(file))
+    assert caught.value.returncode == NOT_BEGUN
