@@ -6,10 +6,9 @@ from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.http import HttpRequest, HttpResponse
 
+from apikeys.sessions import UI_HOST_MARK
 from mlflow_proxy import refusals
 
-# In a session: the host that it began on, where that is not the portal's own.
-UI_HOST_MARK = "ui_host"
 # Load balancers, orchestrators and scrapers ask a replica by its address. None of these replies depends on the host.
 ASKED_BY_ADDRESS = frozenset({"/health", "/live", "/ready", "/metrics"})
 
