@@ -1,4 +1,4 @@
-"""Add the rights of staff in MLflow's web interface: every group may look, the administrators may change."""
+"""Add the rights of staff in MLflow's web interface: who sees every service may look, administrators may change."""
 
 from django.apps.registry import Apps
 from django.db import migrations
@@ -10,7 +10,6 @@ PERMISSIONS = {
 }
 ROLES = {
     "viewer": ("view_mlflow_ui",),
-    "key issuer": ("view_mlflow_ui",),
     "auditor": ("view_mlflow_ui",),
     "administrator": ("view_mlflow_ui", "edit_mlflow_ui"),
 }
