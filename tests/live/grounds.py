@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tests.live.conftest import Stack
 
 MIB = 1024**2
+# The fault of one trial shall not keep the next from the store.
+UNPROTECTED = {"HOKUSAI_BREAKERS": "false"}
 # Issues and revokes keys as the commands do, without a new process for each.
 CLERK = """
 import sys, django
@@ -209,10 +211,14 @@ def opened(stack: "Stack") -> Iterator[dict[str, Ground]]:
     }
     through_proxy = stack.store.environment() | {"HOKUSAI_S3_ENDPOINT_URL": proxies["bucket"].url}
     portals = {
-        "bucket": stack.direct_twin(stack.s3, "portal-ground-bucket", **through_proxy),
-        "folder": stack.direct_twin(stack.local, "portal-ground-folder"),
-        "forwarding": stack.twin(stack.local, "portal-ground-local", MLFLOW_SERVER_URL=proxies["forwarding"].url),
-        "forwarding to s3": stack.twin(stack.s3, "portal-ground-s3", MLFLOW_SERVER_URL=proxies["forwarding to s3"].url),
+        "bucket": stack.direct_twin(stack.s3, "portal-ground-bucket", **through_proxy, **UNPROTECTED),
+        "folder": stack.direct_twin(stack.local, "portal-ground-folder", **UNPROTECTED),
+        "forwarding": stack.twin(
+            stack.local, "portal-ground-local", MLFLOW_SERVER_URL=proxies["forwarding"].url, **UNPROTECTED
+        ),
+        "forwarding to s3": stack.twin(
+            stack.s3, "portal-ground-s3", MLFLOW_SERVER_URL=proxies["forwarding to s3"].url, **UNPROTECTED
+        ),
     }
     for starting in (*proxies.values(), *portals.values()):
         starting.start()

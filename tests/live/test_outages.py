@@ -148,7 +148,7 @@ def test_call_while_mlflow_is_away_is_a_503_that_says_when_to_come_back(outage: 
     reply = outage.replies[call]
     assert reply.status_code == 503
     assert reply.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
-    assert reply.json()["reason"] == "UPSTREAM_REFUSED"
+    assert reply.json()["reason"] in {"UPSTREAM_REFUSED", "UPSTREAM_PAUSED"}
     assert int(reply.headers["Retry-After"]) > 0
 
 
