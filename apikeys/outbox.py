@@ -108,7 +108,11 @@ def _empty(webhook: Webhook) -> Counter[str]:
     """Send what is due to one webhook, until it refuses one: the others wait for the next round."""
     counts: Counter[str] = Counter()
     due = Delivery.objects.due().filter(webhook=webhook)
-    for delivery in due.select_related("webhook")[:MESSAGES_AT_A_TIME]:
+    for _ in range(MESSAGES_AT_A_TIME):
+        # Asked anew each time: whoever disables a webhook means from now on.
+        delivery = due.first()
+        if delivery is None:
+            break
         if not attempt(delivery):
             counts["undelivered"] += 1
             break

@@ -16,20 +16,22 @@ LONG_WAIT_SECONDS = 10.0
 PAUSE_SECONDS = 1.0
 
 Verdict = Literal["pass", "ask", "refuse"]
-Outcome = Literal["answered", "failed", "unknown"]
+# ``late`` is a failure that may be the caller's own: it has asked for more than can be answered in time.
+Outcome = Literal["answered", "failed", "late", "unknown"]
 
 
 class Breaker:
     """Opens after five failures in a row, or when half of twenty calls or more within ten seconds fail.
 
-    It also opens when ``crowd`` calls have waited for ten seconds each and the question fails: a server that hangs
-    would hold every thread before the first deadline. ``on_change`` is told whether it is open, under the lock.
+    Where the one that tips the scale was late, it opens only if the question fails too. So it does when ``crowd`` calls
+    have waited for ten seconds each: a server that hangs would hold every thread before the first deadline.
+    ``on_change`` is told whether it is open, under the lock.
     """
 
     def __init__(
         self, *, crowd: int, on_change: Callable[[bool], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.is_open = False
+        self.is_open, self._is_doubted = False, False
         self._crowd, self._on_change, self._clock = crowd, on_change, clock
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -41,12 +43,12 @@ class Breaker:
 
     def judge(self) -> Verdict:
         """Say what the next call may do; who is told ``ask`` owes a call of ``conclude``."""
-        # Two reads and no lock: this is the way of every call while all is well.
-        if not self.is_open and len(self._waiting) < self._crowd:
+        # Three reads and no lock: this is the way of every call while all is well.
+        if not self.is_open and not self._is_doubted and len(self._waiting) < self._crowd:
             return "pass"
         with self._lock:
             now = self._clock()
-            if not self.is_open and not self._is_stuck(now):
+            if not self.is_open and not self._is_doubted and not self._is_stuck(now):
                 return "pass"
             if self._is_asking or now < self._ask_at:
                 return "refuse" if self.is_open else "pass"
@@ -57,6 +59,9 @@ class Breaker:
         """Take what became of the question: an answer closes the breaker, anything else opens it or keeps it open."""
         with self._lock:
             self._is_asking, self._ask_at = False, self._clock() + PAUSE_SECONDS
+            if self._is_doubted:
+                self._is_doubted = False
+                self._count_anew()
             self._turn(is_open=not is_answered)
 
     def begin(self) -> int:
@@ -81,7 +86,11 @@ class Breaker:
         with self._lock:
             self._failures_in_a_row += 1
             self._failures += 1
-            if self._failures_in_a_row >= FAILURES_IN_A_ROW or self._is_window_bad():
+            if self._failures_in_a_row < FAILURES_IN_A_ROW and not self._is_window_bad():
+                return
+            if outcome == "late":
+                self._is_doubted = True
+            else:
                 self._ask_at = now + PAUSE_SECONDS
                 self._turn(is_open=True)
 
@@ -94,7 +103,11 @@ class Breaker:
     def _turn(self, *, is_open: bool) -> None:
         if is_open == self.is_open:
             return
-        self._failures_in_a_row = 0
-        self._window_began_at, self._calls, self._failures = self._clock(), 0, 0
+        self._count_anew()
+        self._is_doubted = False
         self._changed_at, self.is_open = self._clock(), is_open
         self._on_change(is_open)
+
+    def _count_anew(self) -> None:
+        self._failures_in_a_row = 0
+        self._window_began_at, self._calls, self._failures = self._clock(), 0, 0

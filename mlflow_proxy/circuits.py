@@ -23,7 +23,8 @@ def guarded(
 ) -> Iterator[None]:
     """Run a call to an upstream, or raise ``refusal`` where its breaker is open.
 
-    The call has failed when it raises an error with ``is_outage``. Once a second the caller asks first.
+    The call has failed when it raises an error with ``is_outage``, and was late where that is ``is_doubtful`` too.
+    Once a second the caller asks first.
     """
     if not conf.has_breakers():
         yield
@@ -38,10 +39,16 @@ def guarded(
         yield
         outcome = "answered"
     except ProxyError as error:
-        outcome = "failed" if error.is_outage else "unknown"
+        outcome = _outcome_of(error)
         raise
     finally:
         breaker.end(number, outcome)
+
+
+def _outcome_of(error: ProxyError) -> Outcome:
+    if not error.is_outage:
+        return "unknown"
+    return "late" if error.is_doubtful else "failed"
 
 
 def _ask(breaker: Breaker, is_answering: Callable[[], bool]) -> bool:

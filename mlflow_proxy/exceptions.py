@@ -49,6 +49,8 @@ class ProxyError(Exception):
     retry_spread = 0
     # Whether it says that something else does not answer: a breaker counts these, and nothing else.
     is_outage = False
+    # Whether it may as well be that the caller asked for too much.
+    is_doubtful = False
     sentence = "The portal failed. Tell its operators the request id."
 
     def __init__(self, sentence: str = "", *, reason: str = "") -> None:
@@ -258,7 +260,7 @@ class UpstreamPausedError(UpstreamRefusedError):
 
 class UpstreamTimedOutError(UpstreamError):
     status = 504
-    is_outage = True
+    is_outage = is_doubtful = True
     error_code = "DEADLINE_EXCEEDED"
     reason = "UPSTREAM_TIMED_OUT"
     sentence = "MLflow did not answer in time. The request may or may not have been carried out."

@@ -250,6 +250,20 @@ def test_disabled_webhook_is_sent_nothing_and_later_what_was_queued(listen, rece
     assert [one["data"]["after"]["name"] for one in documents(receiver)] == ["before", "before", "after"]
 
 
+def test_webhook_that_is_disabled_between_two_messages_is_sent_no_more(listen, receiver, issue, actor, monkeypatch):
+    made, send = listen(), posts.send
+    issue(name="first")
+    issue(name="second")
+
+    def send_then_disable(*message):
+        webhooks.disable_webhook(webhook=made.row, reason="wrong receiver", actor=actor)
+        return send(*message)
+
+    monkeypatch.setattr(posts, "send", send_then_disable)
+    assert outbox.run() == {"queued": 2, "delivered": 1}
+    assert len(receiver.seen) == 1
+
+
 def test_address_is_judged_at_each_try(listen, receiver, issue, settings):
     listen()
     issue()

@@ -134,6 +134,24 @@ def test_crowd_s_question_decides(closed: Breaker, clock: Clock, is_answered: bo
     assert closed.judge() == verdict
 
 
+@pytest.mark.parametrize(("is_answered", "verdict"), [(True, "pass"), (False, "refuse")])
+def test_question_decides_whether_five_that_were_late_are_the_server_s(
+    closed: Breaker, is_answered: bool, verdict: str
+) -> None:
+    end(closed, *["late"] * breaker.FAILURES_IN_A_ROW)
+    assert [closed.judge(), closed.judge()] == ["ask", "pass"]
+    closed.conclude(is_answered=is_answered)
+    assert closed.judge() == verdict
+
+
+def test_answered_question_begins_the_row_anew(closed: Breaker) -> None:
+    end(closed, *["late"] * breaker.FAILURES_IN_A_ROW)
+    closed.judge()
+    closed.conclude(is_answered=True)
+    end(closed, *["failed"] * (breaker.FAILURES_IN_A_ROW - 1))
+    assert closed.judge() == "pass"
+
+
 class Callers(RuleBasedStateMachine):
     """Calls that begin, end and ask in any order, at any pace."""
 
@@ -166,7 +184,7 @@ class Callers(RuleBasedStateMachine):
         assert self.breaker.is_open != is_answered
 
     @precondition(lambda self: self.under_way)
-    @rule(outcome=strategies.sampled_from(["answered", "failed", "unknown"]), is_oldest=strategies.booleans())
+    @rule(outcome=strategies.sampled_from(["answered", "failed", "late", "unknown"]), is_oldest=strategies.booleans())
     def end(self, outcome: Outcome, is_oldest: bool) -> None:
         number = self.under_way.popleft() if is_oldest else self.under_way.pop()
         was_open = self.breaker.is_open

@@ -70,10 +70,20 @@ def test_breaker_of_metadata_lets_transfers_pass(opened: Stub) -> None:
 
 
 @pytest.mark.usefixtures("_no_question")
-def test_silence_opens_the_breaker(stub: Stub, settings: Any) -> None:
+def test_silence_opens_the_breaker(stub: Stub, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.HOKUSAI_METADATA_TIMEOUT = 0.1
+    monkeypatch.setattr(upstream, "QUESTION_SECONDS", 0.2)
     stub.reply(then="hang")
-    assert fail(6) == [UpstreamTimedOutError] * 5 + [UpstreamPausedError]
+    assert fail(7) == [UpstreamTimedOutError] * 5 + [UpstreamPausedError] * 2
+
+
+@pytest.mark.usefixtures("_question_at_once")
+def test_slow_searches_of_one_caller_refuse_no_other(stub: Stub, settings: Any) -> None:
+    settings.HOKUSAI_METADATA_TIMEOUT = 0.1
+    stub.script = lambda seen: Answer([], "hang") if seen.target == "/slow" else Answer([ok()])
+    with counted("hokusai_breaker_openings_total", 0, upstream="mlflow", traffic="metadata"):
+        assert fail(12, target="/slow") == [UpstreamTimedOutError] * 12
+        assert send() == b"{}"
 
 
 @pytest.mark.parametrize("answer", [Answer([b"no HTTP\r\n"], "close"), Answer([ok(status="500 Broken")], "close")])

@@ -130,6 +130,13 @@ def test_hostile_names_usage_as_csv_holds_no_formula(operator, called):
     assert (rows[0]["service_id"], rows[0]["key_id"], rows[0]["calls"]) == ("'-batch", "'=cmd()", "3")
 
 
+def test_usage_as_csv_needs_no_database_while_it_is_sent(operator, called, django_assert_num_queries):
+    called(3)
+    response = operator.get("/usage", Accept="text/csv")
+    with django_assert_num_queries(0):
+        assert b"".join(response).count(b"\r\n") == 2
+
+
 def test_usage_as_csv_that_is_refused_is_a_problem(operator):
     assert refused_fields(operator.get("/usage?x=1", Accept="text/csv")) == {"x"}
 
