@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The files name every package: without --no-deps, older pips look past the lock for one that is asked for with an extra.
 PIP := bin/pip install --disable-pip-version-check --require-hashes --no-deps
 
-.PHONY: help run test test-postgres check format bench fuzz replicas-test outage-test soak matrix image-test compose-env compose-test deploy-check lock clean
+.PHONY: help run test test-postgres check format bench fuzz replicas-test outage-test soak matrix image-test compose-env compose-test deploy-check client lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,11 +64,14 @@ compose-test: .venv/.installed-dev .venv-mlflow/.installed .venv-deploy/.install
 deploy-check: .venv-deploy/.installed ## Check the Compose, Terraform and Helm files
 	sh deploy/check.sh
 
+client: | .venv/bin/python ## Build hokusai-portal, the client, as one file in dist/
+	$(BIN)/python client/single_file.py dist/hokusai-portal.pyz
+
 lock: .venv/.installed-dev ## Resolve the requirement files anew
 	sh deploy/lock.sh
 
-clean: ## Remove the environments and caches; data in var/ stays
-	rm -rf .venv .venv-mlflow .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove the environments, caches and dist/; data in var/ stays
+	rm -rf dist .venv .venv-mlflow .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed and was not found. Name it: make run PYTHON=/path/to/python3.12"; exit 1; }

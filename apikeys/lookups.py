@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connection
 from django.db.models import Model
 
+from apikeys import patience
 from apikeys.models import ApiKey, Service
 
 log = structlog.get_logger(__name__)
@@ -30,7 +31,8 @@ _is_preparing = True
 
 def find(public_id: str) -> ApiKey | None:
     """Return what ``ApiKey.objects.with_validity().get(public_id=…)`` would, with few columns, or None."""
-    row = _row(public_id)
+    with patience.within(patience.CALL_SECONDS):
+        row = _row(public_id)
     if row is None:
         return None
     split = len(KEY_COLUMNS)

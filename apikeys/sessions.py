@@ -14,6 +14,8 @@ WHOLE_SECONDS = 8 * 3600
 # A write for every page would buy nothing.
 NOTED_EVERY_SECONDS = 60
 BEGAN, SEEN = "_began_at", "_seen_at"
+# In a session: the host that it began on, where that is not the portal's own. It browses MLflow and opens nothing else.
+UI_HOST_MARK = "ui_host"
 
 
 class SessionStore(db.SessionStore):

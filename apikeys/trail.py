@@ -8,8 +8,13 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+from django.db import transaction
+
 from apikeys.models import AuditEvent
 from apikeys.redaction import redact_keys
+
+log = structlog.get_logger(__name__)
 
 MAXIMUM_LENGTH = 500
 # Who ended a key that was reported as leaked; no account is called so, because names of accounts have no space.
@@ -36,7 +41,7 @@ def record(
     reason: str = "",
 ) -> None:
     """Append one event; times among the facts become ISO 8601."""
-    AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         action=action,
         actor=actor.name,
         service_id=service_id,
@@ -47,6 +52,13 @@ def record(
         address=actor.address,
         request_id=actor.request_id,
     )
+    # The log outlives the database, and brings back after a restore what has ended since the backup.
+    transaction.on_commit(lambda: _tell(event))
+
+
+def _tell(event: AuditEvent) -> None:
+    facts = {"service_id": event.service_id, "reason": event.reason, "after": event.after}
+    log.info("audited", action=event.action, actor=event.actor, object_id=event.object_id, **facts)
 
 
 def record_denial(*, method: str, path: str, actor: Actor) -> None:

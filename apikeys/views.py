@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.views import APIView
 
 from apikeys import calls, sunsets
+from apikeys.models import ApiKey
 
 
 class CountedView(APIView):
@@ -45,7 +46,9 @@ class CountedView(APIView):
 
     def _endings(self) -> dict[str, str]:
         key = self._key()
-        return sunsets.headers(key.expires_at, key.replaced_at, timezone.now()) if key else {}
+        # A session of staff stands there too, and ends by no date.
+        is_key = isinstance(key, ApiKey)
+        return sunsets.headers(key.expires_at, key.replaced_at, timezone.now()) if is_key else {}
 
     def _key(self) -> Any:
         # DRF leaves it there once it has authenticated; its own property would authenticate now.

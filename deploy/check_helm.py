@@ -28,16 +28,24 @@ MORE: dict[str, Any] = {
         "serviceAccount": {"annotations": {"example.org/role": "portal"}},
     },
     "mlflow": {"secretName": "mlflow", "replicas": 2, "upgradeDatabase": True, "backendStoreUri": "postgresql://u@h/d"},
-    "ingress": {"tlsSecretName": "certificate", "className": "nginx", "annotations": {"example.org/x": "y"}},
+    "uiHost": "mlflow.example.org:8443",
+    "ingress": {
+        "tlsSecretName": "certificate",
+        "uiTlsSecretName": "another",
+        "className": "nginx",
+        "annotations": {"example.org/x": "y"},
+    },
     "networkPolicy": {"portalFrom": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]},
 }
 CLOSED: dict[str, Any] = {**LEAST, "ingress": {"enabled": False}, "networkPolicy": {"enabled": False}}
-# What must not be rendered: nothing set, a password in an address, an address in clear.
+BOTH: dict[str, Any] = {**LEAST, "uiHost": "mlflow.example.org"}
+# What must not be rendered: nothing set, an address in clear, a password in one, a typing error, one host for both.
 REFUSED: tuple[dict[str, Any], ...] = (
     {},
     {**LEAST, "publicUrl": "http://registry.example.org"},
     {**LEAST, "mlflow": {"secretName": "mlflow", "backendStoreUri": "postgresql://u:word@h/d"}},
     {**LEAST, "portal": {"secretName": "portal", "replica": 3}},
+    {**LEAST, "uiHost": "Registry.example.org"},
 )
 VERSION = "1.34"
 NOTE = 1
@@ -59,6 +67,7 @@ def check(values: dict[str, Any]) -> int:
     for item in objects:
         kubernetes_validate.validate(item, VERSION, strict=True)
     check_ways(objects)
+    check_hosts(objects, values.get("uiHost", "").partition(":")[0])
     return len(objects)
 
 
@@ -77,8 +86,20 @@ def check_ways(objects: list[dict[str, Any]]) -> None:
             assert spec.get("type", "ClusterIP") == "ClusterIP"
 
 
+def check_hosts(objects: list[dict[str, Any]], ui_host: str) -> None:
+    """Every host has a rule and a certificate, and the portal knows the second; raises AssertionError."""
+    hosts = ["registry.example.org", ui_host] if ui_host else ["registry.example.org"]
+    for item in objects:
+        if item["kind"] == "Ingress":
+            assert [rule["host"] for rule in item["spec"]["rules"]] == hosts
+            assert [host for certificate in item["spec"]["tls"] for host in certificate["hosts"]] == hosts
+        if item["kind"] == "Deployment" and item["metadata"]["name"] == "registry-portal":
+            (portal,) = item["spec"]["template"]["spec"]["containers"]
+            assert ("HOKUSAI_UI_HOST" in {variable["name"] for variable in portal["env"]}) == bool(ui_host)
+
+
 def main() -> int:
-    for title, values in (("least", LEAST), ("more", MORE), ("closed", CLOSED)):
+    for title, values in (("least", LEAST), ("more", MORE), ("both hosts", BOTH), ("closed", CLOSED)):
         print(f"deploy/helm, {title}: {check(values)} objects are good")
     for values in REFUSED:
         try:

@@ -57,10 +57,12 @@ def when_ready(server: Arbiter) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Give the worker files of its own to count into."""
+    """Give the worker files of its own to count into, and an end to its patience with the database."""
     del server
+    from apikeys import patience  # noqa: PLC0415
     from mlflow_proxy import metrics  # noqa: PLC0415
 
+    patience.set_default(patience.REQUEST_SECONDS)
     metrics.reserve(env.METRICS_DIR, worker.pid)
 
 

@@ -6,10 +6,9 @@ from django.conf import settings
 from django.db import Error as DatabaseFault
 from django.http import HttpRequest, HttpResponse
 
+from apikeys.sessions import UI_HOST_MARK
 from mlflow_proxy import refusals
 
-# In a session: the host that it began on, where that is not the portal's own.
-UI_HOST_MARK = "ui_host"
 # Load balancers, orchestrators and scrapers ask a replica by its address. None of these replies depends on the host.
 ASKED_BY_ADDRESS = frozenset({"/health", "/live", "/ready", "/metrics"})
 
@@ -39,13 +38,18 @@ class HostsMiddleware:
 
 
 class ProbeHostMiddleware:
-    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host."""
+    """Takes the ``Host`` of a probe for one of ours; stands before everything that asks for the host.
+
+    Whoever names the interface's host means it, and finds there what it has.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         own = settings.ALLOWED_HOSTS[0].removeprefix(".")
-        if request.path_info in ASKED_BY_ADDRESS and own != "*":
+        named = request.META.get("HTTP_HOST", "").lower()
+        is_ui = named != "" and named == settings.HOKUSAI_UI_HOST
+        if request.path_info in ASKED_BY_ADDRESS and own != "*" and not is_ui:
             request.META["HTTP_HOST"] = own
         return self.get_response(request)

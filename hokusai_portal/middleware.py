@@ -1,4 +1,4 @@
-"""Gives every request its id, and writes the one line that says how it ended; decides nothing."""
+"""Gives every request its id and its trace, and writes the one line that says how it ended; decides nothing."""
 
 import logging
 import sys
@@ -9,6 +9,9 @@ from typing import Any
 import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+
+from hokusai_portal.hosts import ASKED_BY_ADDRESS
+from mlflow_proxy import headers
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +30,8 @@ class RequestLogMiddleware:
         structlog.contextvars.clear_contextvars()
         request_id = str(uuid.uuid4())
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        if trace_id := headers.trace_id(request.headers):
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         if isinstance(response, StreamingHttpResponse):
@@ -38,7 +43,9 @@ class RequestLogMiddleware:
 
 def _finish(request: HttpRequest, response: HttpResponse) -> None:
     if not hasattr(request, "has_failed"):
-        level = logging.ERROR if response.status_code >= 500 else logging.INFO
+        # A probe that says no is an answer.
+        is_fault = response.status_code >= 500 and request.path not in ASKED_BY_ADDRESS
+        level = logging.ERROR if is_fault else logging.INFO
         log.log(level, "request_finished", code=response.status_code, request=_line(request))
     structlog.contextvars.clear_contextvars()
 

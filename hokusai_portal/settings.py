@@ -87,8 +87,19 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
+    from hokusai_portal.database import ImpatientConnection  # SQLite needs no psycopg
+
+    # libpq waits for ever by default, and psycopg for two minutes.
+    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 2)
     # A pool instead of CONN_MAX_AGE: the proxy gives its connection back before bytes move.
-    _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 1}
+    _database["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": env.DATABASE_POOL_SIZE,
+        "timeout": 0.9,
+        # It doubles its pauses until then; given up, the next caller begins anew, and a recovery shows in seconds.
+        "reconnect_timeout": 3,
+        "connection_class": ImpatientConnection,
+    }
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -6,9 +6,9 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
 
 from apikeys import trail
+from apikeys.sessions import UI_HOST_MARK
 from apikeys.sign_in import PacedAuthenticationForm
 from apikeys.site import actor_of
-from hokusai_portal.hosts import UI_HOST_MARK
 
 
 class SignInView(LoginView):

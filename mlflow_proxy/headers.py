@@ -11,6 +11,9 @@ from mlflow_proxy.exceptions import AmbiguousTargetError, UpstreamGarbledError
 from mlflow_proxy.routes import Route
 
 HOP_HEADER = "X-Hokusai-Portal"
+# W3C Trace Context: version, the trace's id, the caller's span, flags.
+TRACE_HEADER = "Traceparent"
+TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 REQUEST_ALLOWED = (
     *("Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Content-Encoding", "User-Agent"),
@@ -69,6 +72,8 @@ def outbound(
         sent[WORKSPACE_HEADER] = workspace
     # Without this http.client would ask for "identity" on the caller's behalf.
     sent.setdefault("Accept-Encoding", "identity")
+    if trace_id(received):
+        sent[TRACE_HEADER] = received[TRACE_HEADER]
     return sent | {
         "Host": host,
         "X-Forwarded-For": address or "unknown",
@@ -76,6 +81,12 @@ def outbound(
         "X-Request-ID": request_id,
         HOP_HEADER: "1",
     }
+
+
+def trace_id(received: Mapping[str, str]) -> str:
+    """Return the id of the trace that a call belongs to, empty where the caller tells of none."""
+    found = TRACE.fullmatch(received.get(TRACE_HEADER, ""))
+    return found[1] if found else ""
 
 
 def inbound(received: Iterable[tuple[str, str]], route: Route) -> dict[str, str]:

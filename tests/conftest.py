@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import structlog
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
+from django.core.management.color import no_style
 from django.db import connection, connections
 from django.test import Client
 
@@ -51,6 +53,11 @@ def django_db_setup(django_db_setup):
             # A browser's last request may have come, and made rows, after the last test's tables were emptied.
             call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
             function(self, *args)
+            # The rows came with their ids: PostgreSQL would give the same ones again.
+            models = apps.get_models()
+            with self.connection.cursor() as cursor:
+                for statement in self.connection.ops.sequence_reset_sql(no_style(), models):
+                    cursor.execute(statement)
 
         return call
 

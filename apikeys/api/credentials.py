@@ -7,6 +7,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from apikeys.sessions import UI_HOST_MARK
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class StaffSession(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         received: HttpRequest = request._request  # noqa: SLF001  # DRF's own user property would call this again
         if "Authorization" in request.headers or "X-Api-Key" in request.headers or not received.user.is_staff:
+            return None
+        if UI_HOST_MARK in received.session:
+            # Script in a page of MLflow's could issue itself a key with it, and read the token that guards that.
             return None
         check = CSRFCheck(lambda _: None)  # type: ignore[arg-type]  # it asks for no response
         check.process_request(received)

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import actions, notices, trail
-from apikeys.api.views import IN_THE_BODY, KeyInQuestion
+from apikeys.api.parameters import KEY_IN_BODY
+from apikeys.api.views import KeyInQuestion
 from apikeys.authentication import client_address, genuine
 from apikeys.models import ApiKey
 from apikeys.rules import AlreadyRevokedError
@@ -60,7 +61,7 @@ class LeakView(CountedView):
     serializer_class = LeakSerializer
     http_method_names = ("post",)
 
-    @extend_schema(request=ReportSerializer, responses=LeakSerializer, auth=IN_THE_BODY)
+    @extend_schema(request=ReportSerializer, responses=LeakSerializer, auth=KEY_IN_BODY)
     def post(self, request: Request) -> Response:
         """Report a key as leaked: it is revoked at once."""
         key = cast("ApiKey", request.auth)

@@ -1,7 +1,12 @@
 """Headers that several operations take or give, as the schema tells of them; reads none."""
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiParameter
 
+# Ways to sign in, for operations that take what they ask about from the body.
+KEY_ANYWHERE: Any = [{"bearer": []}, {"header": []}, {}]
+KEY_IN_BODY: Any = [{}]
 IF_MATCH = OpenApiParameter(
     "If-Match",
     str,

@@ -30,6 +30,8 @@ class SmallJSONParser(JSONParser):
             raise BodyTooLargeError()
         try:
             document = json.loads(raw.decode(), object_pairs_hook=_object, parse_constant=_refuse)
+            # Half a surrogate pair is no text: a reply that repeats it could not be written.
+            json.dumps(document, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise ParseError("The body is not JSON in UTF-8, or names a field twice.") from None
         if not isinstance(document, dict):

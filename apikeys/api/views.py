@@ -9,14 +9,11 @@ from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apikeys.api.parameters import KEY_ANYWHERE
 from apikeys.authentication import ApiKeyAuthentication
 from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
 from apikeys.permissions import IsExpectedService, IsFromAllowedAddress
 from apikeys.views import CountedView
-
-# Where a key may be, in OpenAPI's words: as the package reads them, not as it annotates them.
-IN_A_HEADER: Any = [{"bearer": []}, {"header": []}]
-IN_THE_BODY: Any = [{}]
 
 
 class KeyInQuestion(ApiKeyAuthentication):
@@ -46,7 +43,7 @@ class ValidationSerializer(serializers.Serializer[Any]):
 class VerdictSerializer(serializers.Serializer[Any]):
     """What is known of a key that is good."""
 
-    is_valid = serializers.BooleanField()  # type: ignore[assignment]  # the name of the old contract
+    is_valid = serializers.BooleanField()  # type: ignore[assignment]  # a word of the wire, not DRF's method
     key_id = serializers.CharField()
     user_id = serializers.CharField()
     service_id = serializers.CharField()
@@ -64,7 +61,7 @@ class ValidateKeyView(CountedView):
     def expected_service(self) -> str:
         return str(_document(self.request).get("service_id", DEFAULT_SERVICE))
 
-    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=IN_A_HEADER + IN_THE_BODY)
+    @extend_schema(request=ValidationSerializer, responses=VerdictSerializer, auth=KEY_ANYWHERE)
     def post(self, request: Request) -> Response:
         """Say whether a key is good, and of which service."""
         service: Service = request.user  # type: ignore[assignment]

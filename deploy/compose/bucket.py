@@ -1,4 +1,4 @@
-"""Makes the bucket of compose.yaml, with versions, encryption and an end for unfinished uploads; safe to run again."""
+"""Makes the bucket of compose.yaml, with versions, encryption and an end for what nobody needs; safe to run again."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import boto3
 
-bucket = urlsplit(os.environ["ARTIFACTS"]).netloc
+place = urlsplit(os.environ["ARTIFACTS"])
+bucket, prefix = place.netloc, place.path.strip("/")
 store = boto3.client("s3")
 with suppress(store.exceptions.BucketAlreadyOwnedByYou, store.exceptions.BucketAlreadyExists):
     store.create_bucket(Bucket=bucket)
@@ -24,8 +25,16 @@ store.put_bucket_lifecycle_configuration(
                 "Status": "Enabled",
                 "Filter": {"Prefix": ""},
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-            }
+            },
+            # Each storage check leaves some: docs/operations.md.
+            {
+                "ID": "canaries",
+                "Status": "Enabled",
+                "Filter": {"Prefix": f"{prefix}/.hokusai-probe"},
+                "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                "Expiration": {"ExpiredObjectDeleteMarker": True},
+            },
         ]
     },
 )
-print(f"{bucket}: versions, encryption and an end for unfinished uploads")
+print(f"{bucket}: versions, encryption, and an end for unfinished uploads and old canaries")

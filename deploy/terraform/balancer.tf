@@ -8,13 +8,17 @@ locals {
     "/live",
     "/ready",
     "/api/health/*",
+    "/sign-in",
+    "/sign-out",
     "/api/mlflow",
     "/api/mlflow/*",
     "/mlflow",
     "/mlflow/*",
     "/api/2.0/mlflow*",
     "/api/3.0/mlflow*",
-    "/api/v1/keys*",
+    "/api/v1/*",
+    "/api/docs*",
+    "/api/schema*",
   ]
   # A rule takes five values; the host is one of them.
   rules = chunklist(local.portal_paths, 4)
@@ -28,7 +32,7 @@ resource "aws_lb_target_group" "portal" {
   vpc_id               = var.vpc_id
   deregistration_delay = 90
   tags                 = local.tags
-  # Touches no dependency: a database that is away must not end every portal.
+  # Touches no dependency: a database that is away must not end every portal. ECS takes a task out before it ends it.
   health_check {
     path                = "/health"
     matcher             = "200"
@@ -58,6 +62,29 @@ resource "aws_lb_listener_rule" "portal" {
     type             = "forward"
     target_group_arn = aws_lb_target_group.portal.arn
   }
+}
+
+# The host of the interface is the portal's alone, which knows few addresses there, and no admin.
+resource "aws_lb_listener_rule" "ui" {
+  count        = var.ui_host == "" ? 0 : 1
+  listener_arn = var.listener_arn
+  priority     = var.first_rule_priority + 98
+  tags         = local.tags
+  condition {
+    host_header {
+      values = [var.ui_host]
+    }
+  }
+  action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.portal.arn
+  }
+}
+
+resource "aws_lb_listener_certificate" "ui" {
+  count           = var.ui_certificate_arn == "" ? 0 : 1
+  listener_arn    = var.listener_arn
+  certificate_arn = var.ui_certificate_arn
 }
 
 # Rules of other services on this host stand between.

@@ -24,12 +24,18 @@ locals {
   mlflow_secrets = {
     PGPASSWORD = "${var.mlflow_secret_arn}:database_password::"
   }
+  ui_environment      = var.ui_host == "" ? {} : { HOKUSAI_UI_HOST = var.ui_host }
+  more_portal_secrets = { for name, key in var.portal_secret_keys : name => "${var.portal_secret_arn}:${key}::" }
+  portal = {
+    environment = merge(var.portal_environment, local.portal_environment, local.ui_environment)
+    secrets     = merge(local.more_portal_secrets, local.portal_secrets)
+  }
   ask = "python -c \"import http.client as h; c = h.HTTPConnection('127.0.0.1', %s, timeout=4); c.request('GET', '%s'); raise SystemExit(c.getresponse().status != 200)\""
   containers = {
     portal = {
       image       = var.portal_image
-      environment = local.portal_environment
-      secrets     = local.portal_secrets
+      environment = local.portal.environment
+      secrets     = local.portal.secrets
       role        = aws_iam_role.portal.arn
       size        = var.portal_size
       port        = 8000
@@ -40,8 +46,8 @@ locals {
     }
     worker = {
       image       = var.portal_image
-      environment = local.portal_environment
-      secrets     = local.portal_secrets
+      environment = local.portal.environment
+      secrets     = local.portal.secrets
       role        = aws_iam_role.portal.arn
       size        = { cpu = 256, memory = 512 }
       port        = null
@@ -52,7 +58,7 @@ locals {
     }
     mlflow = {
       image       = var.mlflow_image
-      environment = local.mlflow_environment
+      environment = merge(var.mlflow_environment, local.mlflow_environment)
       secrets     = local.mlflow_secrets
       role        = aws_iam_role.mlflow.arn
       size        = var.mlflow_size

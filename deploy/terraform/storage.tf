@@ -49,6 +49,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "artifacts" {
       days_after_initiation = 1
     }
   }
+  # Each storage check leaves some: docs/operations.md.
+  rule {
+    id     = "canaries"
+    status = "Enabled"
+    filter {
+      prefix = "${local.prefix}/.hokusai-probe"
+    }
+    noncurrent_version_expiration {
+      noncurrent_days = 1
+    }
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
   rule {
     id     = "old-versions"
     status = "Enabled"

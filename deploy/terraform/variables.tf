@@ -12,6 +12,22 @@ variable "host" {
   description = "The host that users type, like registry.example.org. Every rule of the load balancer names it."
 }
 
+variable "ui_host" {
+  type        = string
+  default     = ""
+  description = "A second host, for MLflow's web interface alone, like mlflow.example.org. Recommended: docs/ui.md says why."
+  validation {
+    condition     = can(regex("^[A-Za-z0-9.-]*$", var.ui_host)) && var.ui_host != var.host
+    error_message = "A host name without a port, and not the one of host."
+  }
+}
+
+variable "ui_certificate_arn" {
+  type        = string
+  default     = ""
+  description = "The certificate of ui_host, where the listener has none yet that covers it."
+}
+
 variable "tags" {
   type    = map(string)
   default = {}
@@ -104,10 +120,28 @@ variable "mlflow_secret_arn" {
   description = "A secret with the JSON key database_password."
 }
 
+variable "portal_secret_keys" {
+  type        = map(string)
+  default     = {}
+  description = "More variables of the portal that hold secrets, each with its JSON key: { HOKUSAI_SMTP_URL = \"smtp_url\" }."
+}
+
 variable "kms_key_arn" {
   type        = string
   default     = ""
   description = "Encrypts artifacts, where AES256 is not enough."
+}
+
+# More variables of docs/configuration.md that hold no secret: alerts, webhooks, limits. What the module sets itself wins.
+
+variable "portal_environment" {
+  type    = map(string)
+  default = {}
+}
+
+variable "mlflow_environment" {
+  type    = map(string)
+  default = {}
 }
 
 # Sizes.

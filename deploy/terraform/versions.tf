@@ -10,8 +10,8 @@ terraform {
 }
 
 locals {
-  name   = "hokusai-registry-${var.environment}"
-  tags   = merge({ Project = "hokusai-registry", Environment = var.environment }, var.tags)
+  name   = "hokusai-mlflow-registry-${var.environment}"
+  tags   = merge({ Project = "hokusai", Environment = var.environment }, var.tags)
   prefix = "artifacts"
   # One value for both: the portal sends its host and port, and MLflow accepts no other.
   mlflow_url  = "http://mlflow.${var.namespace_name}:5000"

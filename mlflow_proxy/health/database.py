@@ -4,15 +4,17 @@ import datetime
 
 from django.db import connection
 
+from apikeys import patience
 from apikeys.models import database_now
 from mlflow_proxy.health.answers import Outcome, failed, passed
 
 # Far below what S3 bears, and above what a busy machine adds to the way.
 BEARABLE_SKEW = datetime.timedelta(seconds=30)
+PATIENCE_SECONDS = 2.0
 
 
 def ask_database() -> Outcome:
-    with connection.cursor() as cursor:
+    with patience.within(PATIENCE_SECONDS), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()
     return passed(connection.vendor)

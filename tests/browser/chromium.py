@@ -15,10 +15,10 @@ FLAGS = (
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
+def launched(*flags: str) -> Iterator[Browser]:
     """Yield a browser; while it lives, a loop runs in this thread, which Django takes for an async program."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_path(), chromium_sandbox=False, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=_path(), chromium_sandbox=False, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 

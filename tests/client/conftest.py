@@ -5,7 +5,7 @@ import pytest
 from apikeys import keys
 from hokusai_portal_client.main import main
 
-ENDS = "2026-10-02T12:00:00Z"
+ENDS = "2026-10-02T12:00:00+00:00"
 VARIABLES = ("HOKUSAI_API_KEY", "HOKUSAI_PORTAL_URL", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN")
 
 

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 import yaml
+from cryptography import x509
 
 from hokusai_portal import env
+from mlflow_proxy.artifacts.stores import CANARY_PREFIX
 from tests.deploy import names
 from tests.docs.documents import ROOT, text
 
@@ -32,6 +34,22 @@ def test_portal_and_mlflow_are_told_the_same():
     assert portal["MLFLOW_SERVER_URL"] == mlflow["MLFLOW_SERVER_URL"]
     assert portal["HOKUSAI_ARTIFACT_DESTINATION"] == mlflow["DEFAULT_ARTIFACT_ROOT"]
     assert portal["HOKUSAI_S3_ENDPOINT_URL"] == mlflow["MLFLOW_S3_ENDPOINT_URL"]
+    assert portal["HOKUSAI_WORKSPACES"] == mlflow["HOKUSAI_WORKSPACES"]
+
+
+def test_portal_is_given_the_time_to_end():
+    assert int(SERVICES["portal"]["stop_grace_period"].removesuffix("s")) >= names.END_SECONDS + 5
+
+
+def test_bucket_ends_versions_of_the_canary():
+    rule = text("deploy/compose/bucket.py").partition('"ID": "canaries"')[2]
+    assert f'{{prefix}}/{CANARY_PREFIX}"' in rule
+    assert '"NoncurrentVersionExpiration": {"NoncurrentDays": 1}' in rule
+
+
+def test_front_proxy_sends_no_post_twice():
+    """nginx repeats what was sent and is no GET, PUT or DELETE only where it is told to."""
+    assert "proxy_next_upstream error timeout;" in NGINX
 
 
 def test_front_proxy_alone_is_published():
@@ -75,10 +93,14 @@ def test_script_that_the_database_runs_is_executable():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    command = ["sh", ROOT / "deploy" / "compose" / "env.sh", folder]
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOKUSAI_PUBLIC_URL": "https://registry.example.org:8443"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    make_settings(folder, HOKUSAI_PUBLIC_URL="https://registry.example.org:8443")
     return folder
+
+
+def make_settings(folder, **environment):
+    command = ["sh", ROOT / "deploy" / "compose" / "env.sh", folder]
+    environment["PATH"] = "/usr/local/bin:/usr/bin:/bin"
+    subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
 def test_compose_env_makes_each_secret_anew(made):
@@ -88,6 +110,20 @@ def test_compose_env_makes_each_secret_anew(made):
     assert len(set(secrets)) == len(secrets)
     assert all(len(secret) >= 64 for secret in secrets)
     assert values["HOKUSAI_PUBLIC_URL"] == "https://registry.example.org:8443"
+
+
+def test_compose_env_with_a_second_host_puts_it_into_the_certificate(tmp_path):
+    url, host = "https://registry.example.org:8443", "mlflow.example.org:8443"
+    make_settings(tmp_path, HOKUSAI_PUBLIC_URL=url, HOKUSAI_UI_HOST=host)
+    assert f"\nHOKUSAI_UI_HOST={host}\n" in (tmp_path / ".env").read_text()
+    certificate = x509.load_pem_x509_certificate((tmp_path / "var/compose/tls/tls.crt").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["registry.example.org", "mlflow.example.org"]
+
+
+def test_second_host_is_optional(made):
+    assert SERVICES["portal"]["environment"]["HOKUSAI_UI_HOST"] == "${HOKUSAI_UI_HOST:-}"
+    assert "#HOKUSAI_UI_HOST=" in (made / ".env").read_text()
 
 
 def test_compose_env_keeps_secrets_to_their_owner(made):

@@ -7,8 +7,9 @@ import pytest
 from django.urls.resolvers import RegexPattern, URLResolver
 
 from hokusai_portal.urls import urlpatterns
+from mlflow_proxy.artifacts.stores import CANARY_PREFIX
 from tests.deploy import names
-from tests.docs.documents import ROOT, text
+from tests.docs.documents import ROOT
 
 FOLDER = ROOT / "deploy" / "terraform"
 FILES = {path.name: path.read_text() for path in FOLDER.glob("*.tf")}
@@ -104,15 +105,43 @@ def test_metrics_have_no_rule():
 
 def test_every_rule_names_its_host():
     rules = FILES["balancer.tf"].split('resource "aws_lb_listener_rule"')[1:]
-    assert len(rules) == 2
+    assert len(rules) == 3
     assert all("host_header" in rule for rule in rules)
 
 
-def test_stop_is_later_than_what_gunicorn_gives_its_transfers():
-    gunicorn = int(re.search(r"^graceful_timeout = (\d+)", text("hokusai_portal/gunicorn.conf.py"), re.MULTILINE)[1])
-    stop = int(re.search(r"stop +=\s+(\d+)", SERVICES)[1])
-    assert gunicorn < stop <= 120
-    assert int(re.search(r"deregistration_delay = (\d+)", FILES["balancer.tf"])[1]) > gunicorn
+def test_second_host_leads_to_the_portal_and_is_optional():
+    _, ui, _ = FILES["balancer.tf"].split('resource "aws_lb_listener_rule"')[1:]
+    assert 'count        = var.ui_host == "" ? 0 : 1' in ui
+    assert "values = [var.ui_host]" in ui
+    assert "target_group_arn = aws_lb_target_group.portal.arn" in ui
+    assert 'var.ui_host == "" ? {} : { HOKUSAI_UI_HOST = var.ui_host }' in SERVICES
+
+
+def test_rules_take_no_place_of_another():
+    """Five values a rule, one of them the host."""
+    ordinary = -(-len(listed("portal_paths", "balancer.tf")) // 4)
+    places = [int(place) for place in re.findall(r"first_rule_priority \+ (\d+)", FILES["balancer.tf"])]
+    assert ordinary < min(places)
+    assert sorted(set(places)) == sorted(places)
+
+
+def test_bucket_ends_versions_of_the_canary():
+    (rule,) = re.findall(r'id     = "canaries".*?\n  }', FILES["storage.tf"], re.DOTALL)
+    assert f'prefix = "${{local.prefix}}/{CANARY_PREFIX}"' in rule
+    assert "noncurrent_days = 1" in rule
+
+
+def test_stop_is_later_than_draining_and_what_gunicorn_gives_its_transfers():
+    fargate_allows = 120
+    stop = names.number(r"stop +=\s+(\d+)", "deploy/terraform/services.tf")
+    assert names.END_SECONDS + 5 <= stop <= fargate_allows
+    assert names.number(r"deregistration_delay = (\d+)", "deploy/terraform/balancer.tf") > names.END_SECONDS
+
+
+def test_variable_of_the_operator_loses_against_the_modules():
+    for name in ("portal", "mlflow"):
+        assert f"merge(var.{name}_environment, local.{name}_environment" in SERVICES
+    assert "merge(local.more_portal_secrets, local.portal_secrets)" in SERVICES
 
 
 def test_exception_of_the_scan_has_a_reason():

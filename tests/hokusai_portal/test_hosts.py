@@ -77,6 +77,11 @@ def test_other_page_on_the_host_of_the_interface_is_404(on_ui, path):
     assert ask(on_ui, UI, path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/v1/keys", "/api/v1/audit-events", "/api/v1/whoami"])
+def test_session_of_the_interface_opens_nothing_of_the_rest_api(on_ui, path):
+    assert ask(on_ui, UI, path, headers=SCRIPT).status_code == 401
+
+
 def test_addresses_of_the_interface_are_a_part_of_all():
     everything = {str(pattern.pattern) for pattern in urls.urlpatterns}
     assert {str(pattern.pattern) for pattern in ui_urls.urlpatterns} < everything

@@ -68,6 +68,11 @@ def test_line_of_a_fault_is_an_error(db, log_output, status, level):
     assert [line["level"] for line in log_output.lines] == [level]
 
 
+def test_line_of_a_probe_that_says_no_is_no_error(db, log_output):
+    RequestLogMiddleware(lambda _request: HttpResponse(status=503))(RequestFactory().get("/ready")).close()
+    assert [line["level"] for line in log_output.lines] == ["info"]
+
+
 def test_stream_that_breaks_off_is_told_with_its_trace_and_its_request(db, log_output):
     sent = answered(StreamingHttpResponse(pieces(b"a", RuntimeError("cut"))))
     with pytest.raises(RuntimeError):
@@ -95,3 +100,12 @@ def test_failure_of_a_page_is_one_line_with_its_trace(portal, monkeypatch, log_o
     (line,) = log_output.lines
     assert (line["event"], line["code"], line["request"]) == ("request_failed", 500, "GET /health")
     assert "inner words" in line["exception"]
+
+
+def test_trace_of_the_caller_is_on_every_line_of_its_request_and_on_no_other(portal, log_output):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    portal.get("/health", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    traced = [line.get("trace_id") for line in log_output.lines if line["event"] == "request_finished"]
+    portal.get("/health")
+    both = [line.get("trace_id") for line in log_output.lines if line["event"] == "request_finished"]
+    assert (traced, both) == ([trace], [trace, None])

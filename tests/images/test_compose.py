@@ -4,6 +4,8 @@ import hashlib
 import secrets
 import socket
 import ssl
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 import requests
 
 from tests.images import engine
-from tests.images.compose import START_SECONDS, Project
+from tests.images.compose import START_SECONDS, UI_HOST, Project
 from tests.images.conftest import verify_registry
 from tests.live.processes import eventually
 
@@ -52,11 +54,23 @@ def _is_ready(project: Project) -> bool:
         return False
 
 
-def exchange(project: Project, request: bytes) -> bytes:
+def _all_answer(project: Project, client: requests.Session) -> bool:
+    """Whether the front proxy knows every portal: each has more calls in its log than before."""
+    before = {name: _calls(name) for name in project.containers("portal")}
+    for _ in range(2 * len(before)):
+        client.get(SEARCH, params={"max_results": 1}, timeout=60)
+    return all(_calls(name) > count for name, count in before.items())
+
+
+def _calls(name: str) -> int:
+    return engine.podman("logs", name).count("GET /api/mlflow/api/2.0/mlflow/experiments/search")
+
+
+def exchange(project: Project, request: bytes, host: str = "localhost") -> bytes:
     """Send bytes over TLS and return everything until the proxy closes."""
     context = ssl.create_default_context(cafile=project.certificate)
     plain = socket.create_connection(("localhost", 443), timeout=40)
-    with context.wrap_socket(plain, server_hostname="localhost") as secured:
+    with context.wrap_socket(plain, server_hostname=host) as secured:
         secured.sendall(request)
         found = b""
         while part := secured.recv(65536):
@@ -144,13 +158,14 @@ def test_nothing_but_the_front_proxy_is_published(project, port):
 
 
 def test_replica_that_is_killed_is_passed_over(project, client):
+    assert eventually(lambda: _all_answer(project, client), START_SECONDS)
     victim = project.containers("portal")[1]
     engine.podman("kill", victim)
     try:
-        answers = [client.get(SEARCH, params={"max_results": 1}, timeout=60).status_code for _ in range(20)]
+        answers = [client.get(SEARCH, params={"max_results": 1}, timeout=60) for _ in range(20)]
     finally:
         engine.podman("start", victim)
-    assert answers == [200] * 20
+    assert [answer.json() for answer in answers if answer.status_code != 200] == []
 
 
 def test_registry_without_a_portal_says_so_in_json(project, client):
@@ -164,6 +179,46 @@ def test_registry_without_a_portal_says_so_in_json(project, client):
     assert reply.status_code in {502, 503, 504}
     assert reply.json()["reason"] == "PORTAL_UNAVAILABLE"
     assert reply.headers["Retry-After"] == "5"
+
+
+def test_new_version_rolls_without_a_failed_call(project, client):
+    """Calls by POST: nginx sends none of them twice."""
+    old, ended, answers = set(project.containers("portal")), threading.Event(), Counter()
+
+    def ask() -> None:
+        while not ended.wait(0.05):
+            answers[client.post(SEARCH, json={"max_results": 1}, timeout=60).status_code] += 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        project.roll()
+    finally:
+        ended.set()
+        asking.join()
+    assert len(set(project.containers("portal")) - old) == len(project.containers("portal")) == 2
+    assert set(answers) == {200}
+
+
+def test_second_host_is_in_the_certificate(project):
+    reply = exchange(project, f"GET /live HTTP/1.1\r\nHost: {UI_HOST}\r\nConnection: close\r\n\r\n".encode(), UI_HOST)
+    assert reply.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "status", "location"),
+    [
+        ("localhost", "/mlflow/", 302, f"https://{UI_HOST}/mlflow/"),
+        ("localhost", "/admin/", 302, "/admin/login/?next=/admin/"),
+        (UI_HOST, "/", 302, "/mlflow/"),
+        (UI_HOST, "/admin/", 404, None),
+        (UI_HOST, "/ready", 404, None),
+    ],
+)
+def test_each_host_has_its_own_addresses(project, host, path, status, location):
+    headers = {"Host": host, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+    reply = requests.get(f"{URL}{path}", headers=headers, verify=project.certificate, allow_redirects=False, timeout=30)
+    assert (reply.status_code, reply.headers.get("Location")) == (status, location)
 
 
 def test_revoked_key_is_refused_by_every_portal(project):

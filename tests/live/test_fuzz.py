@@ -17,7 +17,7 @@ from tests.live.stack import Portal
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-BRIEF = ("--phases=examples,coverage,stateful", "--max-examples=3", "--max-time=25")
+BRIEF = ("--phases=examples,coverage,stateful", "--max-examples=3", "--max-time=25", "--generation-deterministic")
 LONG = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={EXAMPLES}", "--continue-on-failure")
 
 

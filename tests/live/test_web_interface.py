@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from pytest_httpserver import HTTPServer
 
-from tests.browser.conftest import FLAGS, chromium
+from tests.browser.chromium import launched
 from tests.docs.documents import sections
 from tests.live.client import run_client
 from tests.live.conftest import Stack
@@ -95,10 +95,8 @@ def chrome(portal: Portal) -> Iterator[Browser]:
         "--host-resolver-rules=MAP *.example.test 127.0.0.1",
         f"--unsafely-treat-insecure-origin-as-secure={trusted}",
     )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), chromium_sandbox=False, args=[*FLAGS, *flags])
+    with launched(*flags) as browser:
         yield browser
-        browser.close()
 
 
 class Ear:

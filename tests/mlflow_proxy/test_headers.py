@@ -54,6 +54,18 @@ def test_outbound_allowed_header_crosses_unchanged(name: str) -> None:
     assert outbound({name: "as sent"})[name] == "as sent"
 
 
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_outbound_trace_of_the_caller_goes_on() -> None:
+    assert outbound({"traceparent": TRACED})["Traceparent"] == TRACED
+
+
+@pytest.mark.parametrize("value", ["", "planted", TRACED.upper(), f"{TRACED}-more", f" {TRACED}", TRACED[:-1]])
+def test_outbound_trace_of_another_shape_is_left_out(value: str) -> None:
+    assert "Traceparent" not in outbound({"traceparent": value})
+
+
 def test_outbound_names_are_unique_whatever_their_case() -> None:
     sent = outbound(dict.fromkeys([*FORBIDDEN, "host", "x-request-id", "x-forwarded-for"], "planted"))
     assert len({name.lower() for name in sent}) == len(sent)

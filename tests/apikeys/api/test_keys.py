@@ -198,6 +198,12 @@ def test_body_that_is_too_large_is_413(operator):
     assert (response.status_code, reason(response)) == (413, "BODY_TOO_LARGE")
 
 
+@pytest.mark.parametrize("body", ['{"\\ud800": 1}', '{"name": "ci", "scopes": ["\\udfff"]}'])
+def test_body_with_half_a_character_is_400(operator, body):
+    response = operator.client.post("/api/v1/keys", body, content_type="application/json", headers=operator.headers)
+    assert (response.status_code, reason(response)) == (400, "PARSE_ERROR")
+
+
 def test_form_is_415_and_html_is_406(operator):
     form = operator.client.post("/api/v1/keys", {"name": "ci"}, headers=operator.headers)
     assert (form.status_code, reason(form)) == (415, "UNSUPPORTED_MEDIA_TYPE")

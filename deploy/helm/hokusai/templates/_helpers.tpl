@@ -28,6 +28,13 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "hokusai.host" -}}{{ (urlParse (required "publicUrl: https://registry.example.org" .Values.publicUrl)).hostname }}{{- end }}
 
+{{- /* without its port; empty where the interface has no host of its own */ -}}
+{{- define "hokusai.uiHost" -}}
+{{- $host := regexReplaceAll ":.*" .Values.uiHost "" | lower -}}
+{{- if eq $host (include "hokusai.host" . | lower) }}{{ fail "uiHost: the host of publicUrl; give the interface a name of its own" }}{{ end -}}
+{{- $host -}}
+{{- end }}
+
 {{- define "hokusai.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -48,6 +55,10 @@ envFrom:
 env:
   - {name: HOKUSAI_ENVIRONMENT, value: production}
   - {name: HOKUSAI_PUBLIC_URL, value: {{ required "publicUrl: https://registry.example.org" .Values.publicUrl | quote }}}
+  {{- if include "hokusai.uiHost" . }}
+  - {name: HOKUSAI_UI_HOST, value: {{ .Values.uiHost | quote }}}
+  {{- end }}
+  - {name: HOKUSAI_DRAIN_SECONDS, value: {{ .Values.portal.drainSeconds | quote }}}
   - {name: HOKUSAI_TRUSTED_PROXIES, value: {{ join "," .Values.trustedProxies | quote }}}
   - {name: MLFLOW_SERVER_URL, value: {{ include "hokusai.mlflowUrl" . | quote }}}
   - {name: HOKUSAI_ARTIFACT_DESTINATION, value: {{ include "hokusai.destination" . | quote }}}

@@ -7,10 +7,7 @@ import psycopg
 import pytest
 
 from tests.docs.documents import blocks
-from tests.live.conftest import local, stack
 from tests.live.processes import eventually
-
-__all__ = ["local", "stack"]
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 
@@ -36,7 +33,7 @@ def shell(local):
 
 def test_script_provisions_a_service_and_reads_the_usage_of_its_rotated_key(shell, local):
     *before, usage = SCRIPT.strip().splitlines()
-    told = shell("\n".join([*before, 'echo "$id $successor"']))
+    told = shell("\n".join([*before, 'echo; echo "$id $successor"']))
     id_, successor = told.split()[-2:]
     assert '"is_allowed":true' in told
     assert '"rate_limit_per_hour":2000' in told
