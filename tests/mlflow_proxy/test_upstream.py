@@ -55,6 +55,23 @@ def test_connection_of_a_half_read_body_is_not_used_again(stub: Stub) -> None:
     assert stub.connections == 2
 
 
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"5\r\nhel", b"-1\r\n"])
+def test_connection_of_a_broken_chunk_is_not_used_again(stub: Stub, chunks: bytes) -> None:
+    stub.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, then="close")
+    with pytest.raises(UpstreamGarbledError):
+        ask()
+    stub.reply(ok())
+    ask()
+    assert stub.connections == 2
+
+
+def test_pieces_of_a_chunked_answer_come_as_they_were_sent(stub: Stub) -> None:
+    stub.reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n", then="hang")
+    pieces = upstream.Body(upstream.send("GET", "/a", HEADERS))
+    assert next(iter(pieces)) == b"first"
+    pieces.close()
+
+
 def test_stream_that_is_left_early_closes_its_connection(stub: Stub) -> None:
     stub.reply(ok(bytes(3_000_000)), then="hang")
     pieces = upstream.Body(upstream.send("GET", "/a", HEADERS))
