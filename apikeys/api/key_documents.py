@@ -139,10 +139,14 @@ class RotationSerializer(StrictSerializer):
 
 
 class ReasonSerializer(StrictSerializer):
+    """Why it is done; the audit trail keeps it."""
+
     reason = Reason()
 
 
 class OptionalReasonSerializer(StrictSerializer):
+    """Why it is done, for who wants to say so."""
+
     reason = Reason(required=False, allow_blank=True, default="")
 
 

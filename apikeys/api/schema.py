@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 
 CONTROL = r"\u0000-\u001f\u007f-\u009f"
 LINE = f"[^{CONTROL}]"
+BLANK: Schema = {"type": "string", "maxLength": 0}
 PROBLEM: Schema = {
     "type": "object",
     "description": "A problem (RFC 9457). Some carry more facts, as docs/errors.md says.",
@@ -164,7 +165,19 @@ def without_last_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple
 
 def completed(result: Schema, **_: Any) -> Schema:
     """Add the problem document, and that a list of keys is an array where the predecessor's parameters ask for it."""
-    result["components"]["schemas"]["Problem"] = PROBLEM
+    schemas = result["components"]["schemas"]
+    schemas["Problem"] = PROBLEM
+    for schema in schemas.values():
+        properties = schema.get("properties", {})
+        properties |= {name: _without_blank(field) for name, field in properties.items()}
     content = result["paths"]["/api/v1/keys"]["get"]["responses"]["200"]["content"]["application/json"]
     content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"$ref": "#/components/schemas/Key"}}]}
     return result
+
+
+def _without_blank(field: Schema) -> Schema:
+    """Return a field without the blank text that drf-spectacular offers beside a pattern, which knows it already."""
+    kinds = field.get("oneOf", [])
+    if BLANK not in kinds:
+        return field
+    return {word: value for word, value in field.items() if word != "oneOf"} | kinds[0]

@@ -37,6 +37,11 @@ def test_every_operation_tells_its_problems(staff):
             assert operation["description"], (method, path)
 
 
+def test_text_that_may_be_blank_has_one_reading():
+    """Two would both hold for a blank one, which ``oneOf`` forbids."""
+    assert '"oneOf": [' not in SNAPSHOT.read_text()
+
+
 def test_page_of_the_api_has_no_inline_script_or_style(staff):
     page = staff.get("/api/docs/", headers={"Accept": "text/html"})
     assert page.status_code == 200
