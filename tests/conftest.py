@@ -19,6 +19,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from apikeys import actions, failures, pacing, scopes, sightings, usage
+from apikeys.api import usage as usage_api
 from apikeys.models import DEFAULT_SERVICE, Service
 from apikeys.throttling import ConcurrencyThrottle
 from mlflow_proxy import circuits, views
@@ -83,7 +84,8 @@ def _no_leftovers(monkeypatch):
     """The flusher would write from a thread of its own, outside of any test's database; and a test's transaction
     ends with its connection, which Django's client spares for the same reason."""
     monkeypatch.setattr(usage, "_flusher_of_process", os.getpid())
-    monkeypatch.setattr(views, "close_old_connections", lambda: None)
+    for module in (views, usage_api):
+        monkeypatch.setattr(module, "close_old_connections", lambda: None)
     monkeypatch.setattr(failures, "_pace", pacing.Pace(""))
     monkeypatch.setattr(failures, "_good", {})
     monkeypatch.setattr(ConcurrencyThrottle, "_open", Counter())
