@@ -177,7 +177,7 @@ def completed(result: Schema, **_: Any) -> Schema:
 
 def _without_blank(field: Schema) -> Schema:
     """Return a field without the blank text that drf-spectacular offers beside a pattern, which knows it already."""
-    kinds = field.get("oneOf", [])
+    kinds: list[Schema] = field.get("oneOf", [])
     if BLANK not in kinds:
         return field
     return {word: value for word, value in field.items() if word != "oneOf"} | kinds[0]
