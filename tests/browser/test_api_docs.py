@@ -22,7 +22,7 @@ def test_page_of_the_api_writes_with_the_session_s_token(page, complaints):
     reply = page.evaluate(
         """token => fetch("/api/v1/services", {method: "POST", body: JSON.stringify({service_id: "night"}),
            headers: {"Content-Type": "application/json", "X-CSRFToken": token}}).then(reply => reply.status)""",
-        page.locator("#operations").get_attribute("data-token"),
+        page.locator("#rest-api").get_attribute("data-token"),
     )
     assert reply == 201
     assert complaints == []

@@ -1,6 +1,6 @@
 "use strict";
 // Shows the OpenAPI document; writes carry the session's CSRF token.
-const operations = document.getElementById("operations");
+const operations = document.getElementById("rest-api");
 SwaggerUIBundle({
   domNode: operations,
   url: operations.dataset.schema,
