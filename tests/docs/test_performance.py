@@ -15,6 +15,6 @@ def test_chart_is_drawn_from_the_committed_result():
 
 
 def test_result_holds_both_halves_side_by_side():
-    for name in ("experiments/get, spaced, time", "runs/log-metric, 16 connections, rate", "upload, 64 MiB"):
+    for name in ("experiments/get, spaced, time", "runs/log-metric, 16 connections, rate", "upload, 1 GiB"):
         measure = document.committed().by_name()[name]
         assert len(measure.values[PORTAL]) == len(measure.values[MLFLOW]) >= 2
