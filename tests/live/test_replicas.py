@@ -382,7 +382,7 @@ def test_key_answers_alike_on_every_worker_of_both(quick: Replicas) -> None:
 
 
 def test_job_runs_once_for_two_workers(real: Replicas, tmp_path: Path) -> None:
-    names = {"storage_check", "upload_sweep", "expiry_notices", "usage_roll_up"}
+    names = {"storage_check", "upload_sweep", "expiry_notices", "network_notices", "usage_roll_up", "webhook_pruning"}
     workers = []
     for portal in real.both:
         (folder := tmp_path / portal.name).mkdir()
