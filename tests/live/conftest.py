@@ -37,12 +37,12 @@ class Stack:
             store = pool.submit(self.store.start)
             self.database.start()
             local = self._mlflow("mlflow-local", str(self.folder / "local-artifacts"))
-            self.local = self._portal("portal-local", local)
+            self.local = self.stranger(local, "portal-local")
             self.local_direct = self.direct_twin(self.local, "portal-local-direct")
             portals = [pool.submit(_start, self.local, self.local_direct)]
             store.result()
             remote = self._mlflow("mlflow-s3", f"s3://{BUCKET}/{PREFIX}", **self.store.environment())
-            self.s3 = self._portal("portal-s3", remote)
+            self.s3 = self.stranger(remote, "portal-s3")
             self.s3_direct = self.direct_twin(self.s3, "portal-s3-direct", **self.store.environment())
             portals.append(pool.submit(_start, self.s3, self.s3_direct))
             for portal in portals:
@@ -58,7 +58,8 @@ class Stack:
         server.start()
         return server
 
-    def _portal(self, name: str, mlflow: Mlflow) -> Portal:
+    def stranger(self, mlflow: Mlflow, name: str) -> Portal:
+        """Return a portal before an MLflow, with keys of its own; the caller starts it."""
         database = self.database.create(name.replace("-", "_"))
         portal = Portal(name, self.folder, mlflow=mlflow, database=database)
         self.running.append(portal)

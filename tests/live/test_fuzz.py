@@ -6,11 +6,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from apikeys import scopes
+from tests.live.conftest import Stack
 from tests.live.processes import ROOT
 from tests.live.stack import Portal
 
@@ -21,13 +23,25 @@ BRIEF = ("--phases=examples,coverage,stateful", "--max-examples=3", "--max-time=
 LONG = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={EXAMPLES}", "--continue-on-failure")
 
 
-def test_made_up_calls_find_no_server_error_and_no_undocumented_reply(local: Portal, tmp_path: Path) -> None:
+@pytest.fixture
+def lonely(stack: Stack) -> Iterator[Portal]:
+    """Return a portal with keys of its own: made-up calls disable and revoke whatever they find in lists."""
+    portal = stack.stranger(stack.local.mlflow, "portal-fuzz")
+    portal.start()
+    try:
+        portal.wait_until_ready()
+        yield portal
+    finally:
+        portal.end()
+
+
+def test_made_up_calls_find_no_server_error_and_no_undocumented_reply(lonely: Portal, tmp_path: Path) -> None:
     words = [word for scope in scopes.ALL for word in ("--scope", scope)]
     name = ("--name", "fuzz", "--quiet", "--rate-limit-per-hour", "1000000")
-    key = local.manage("issue_key", *name, *words)
+    key = lonely.manage("issue_key", *name, *words)
     st = Path(sys.executable).with_name("st")
     command = [st, "--config-file", ROOT / "tests/live/schemathesis.toml", "run", ROOT / "docs/openapi.json"]
-    told = ["--url", local.url, *(LONG if EXAMPLES else BRIEF)]
+    told = ["--url", lonely.url, *(LONG if EXAMPLES else BRIEF)]
     environment = os.environ | {
         "FUZZ_KEY": key,
         "FUZZ_KEY_ID": key[:20],
@@ -35,7 +49,7 @@ def test_made_up_calls_find_no_server_error_and_no_undocumented_reply(local: Por
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "*",
     }
-    log = local.watch()
+    log = lonely.watch()
     done = subprocess.run(
         [*command, *told], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=3600
     )
@@ -44,4 +58,4 @@ def test_made_up_calls_find_no_server_error_and_no_undocumented_reply(local: Por
     assert len(codes) > 100
     assert max(codes) < 500
     # What fuzzes still may, so that the calls were about something.
-    assert local.manage("list_keys").count(key[:20]) == 1
+    assert lonely.manage("list_keys").count(key[:20]) == 1
