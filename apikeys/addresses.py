@@ -71,13 +71,14 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))
 
 
-def client_address(peer: str, forwarded_for: str, trusted_proxies: Sequence[str]) -> str | None:
+@lru_cache(maxsize=512)
+def client_address(peer: str, forwarded_for: str, trusted_proxies: tuple[str, ...]) -> str | None:
     """Return the right-most hop that is not a trusted proxy, or None when the peer is no IP address (a unix socket).
 
     ``forwarded_for`` is the X-Forwarded-For field as received. A hop that is no address ends the walk: what stands
     to its left was written by somebody nobody vouches for.
     """
-    networks = _networks(tuple(trusted_proxies))
+    networks = _networks(trusted_proxies)
     believed = _parse(peer)
     for hop in reversed(forwarded_for.split(",") if forwarded_for else []):
         if believed is None or not any(believed in network for network in networks):

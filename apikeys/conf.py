@@ -47,9 +47,8 @@ def key_concurrency() -> int:
     return limit
 
 
-def trusted_proxies() -> list[str]:
-    networks: list[str] = settings.HOKUSAI_TRUSTED_PROXIES
-    return networks
+def trusted_proxies() -> tuple[str, ...]:
+    return tuple(settings.HOKUSAI_TRUSTED_PROXIES)
 
 
 def usage_flush_seconds() -> float:

@@ -4,7 +4,6 @@ A key is ``hk_<env>_<id><secret><crc>``: 12 + 34 + 6 characters of ``[0-9A-Za-z]
 34 x log2(62) = 202 bits. The checksum lets a scanner or a typo be told from a key without a database.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -76,7 +75,7 @@ def digest(key: Key, number: int, peppers: Peppers) -> str:
         pepper = peppers[number]
     except KeyError:
         raise UnknownPepperError(f"pepper {number} is not configured") from None
-    return hmac.new(pepper, key.text.encode("ascii"), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, key.text.encode("ascii"), "sha256").hex()
 
 
 def is_digest_of(stored: str, key: Key, number: int, peppers: Peppers) -> bool:

@@ -5,11 +5,14 @@ of the columns that calls read, and PostgreSQL parses and plans it once a connec
 """
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from apikeys import patience
@@ -31,54 +34,67 @@ _is_preparing = True
 
 def find(public_id: str) -> ApiKey | None:
     """Return what ``ApiKey.objects.with_validity().get(public_id=…)`` would, with few columns, or None."""
+    database = connections[DEFAULT_DB_ALIAS]
     with patience.within(patience.CALL_SECONDS):
-        row = _row(public_id)
+        row = _row(database, public_id)
     if row is None:
         return None
     split = len(KEY_COLUMNS)
-    key = _instance(ApiKey, KEY_COLUMNS, row[:split])
+    key = _instance(ApiKey, KEY_COLUMNS, row[:split], database)
     key.is_expired = row[split]  # type: ignore[attr-defined]
-    key.replaced_at = _moment(row[split + 1])  # type: ignore[attr-defined]
-    key.service = _instance(Service, SERVICE_COLUMNS, row[split + 2 :])
+    key.replaced_at = _moment(row[split + 1], database)  # type: ignore[attr-defined]
+    key.service = _instance(Service, SERVICE_COLUMNS, row[split + 2 :], database)
     return key
 
 
-def _row(public_id: str) -> tuple[Any, ...] | None:
-    if connection.vendor == "postgresql" and _is_preparing:
+def _row(database: Any, public_id: str) -> tuple[Any, ...] | None:
+    pool = getattr(database, "pool", None)
+    if pool is None or database.connection is not None:
+        with database.cursor() as cursor:
+            return _fetch(cursor, public_id)
+    with database.wrap_database_errors, _lent(pool) as lent:
         try:
-            return _ask(public_id, is_prepared=True)
-        except DatabaseError as error:
-            _recover(error)
-    return _ask(public_id)
+            return _fetch(_cursor(lent), public_id, prepare=_is_preparing)
+        except database.Database.Error as error:
+            _recover(lent, error)
+            return _fetch(_cursor(lent), public_id, prepare=False)
 
 
-def _ask(public_id: str, *, is_prepared: bool = False) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        if is_prepared:
-            _let_prepare(cursor)
-        cursor.execute(_sql(), [public_id])
-        row: tuple[Any, ...] | None = cursor.fetchone()
+def _fetch(cursor: Any, public_id: str, **how: bool) -> tuple[Any, ...] | None:
+    cursor.execute(_sql(), [public_id], **how)
+    row: tuple[Any, ...] | None = cursor.fetchone()
     return row
 
 
-def _let_prepare(cursor: Any) -> None:
-    """Exchange Django's cursor inside its wrapper, which writes parameters into the text, for one that prepares."""
-    from django.db.backends.postgresql.base import ServerBindingCursor  # noqa: PLC0415  (needs psycopg)
+@contextmanager
+def _lent(pool: Any) -> Iterator[Any]:
+    """Borrow a connection for one query: making Django's own of it, and giving that back, takes as long again."""
+    pool.open()
+    lent = pool.getconn()
+    try:
+        yield lent
+    finally:
+        pool.putconn(lent)
 
-    connection.connection.prepare_threshold = 0
-    cursor.cursor = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # stubs do not know the base
+
+def _cursor(lent: Any) -> Any:
+    """Return a cursor that prepares; Django's writes parameters into the text."""
+    import psycopg  # noqa: PLC0415  (SQLite needs none)
+
+    # Django forbids it, for statements whose text never comes again.
+    lent.prepare_threshold = 0
+    return psycopg.Cursor(lent)
 
 
-def _recover(error: DatabaseError) -> None:
+def _recover(lent: Any, error: Exception) -> None:
     """Forget the statement, so that asking again without one helps; raises the error where it would not."""
     global _is_preparing  # noqa: PLW0603
-    state = getattr(error.__cause__, "sqlstate", None)
+    state = getattr(error, "sqlstate", None)
     if state in POOLED_APART:
         _is_preparing = False
         log.warning("statement_unprepared", sqlstate=state)
     elif state == PLAN_OUTDATED:
-        with connection.cursor() as cursor:
-            cursor.execute("DEALLOCATE ALL")
+        lent.execute("DEALLOCATE ALL")
     else:
         raise error
 
@@ -92,19 +108,21 @@ def _sql() -> str:
     return sql
 
 
-def _instance[M: Model](model: type[M], fields: tuple[str, ...], row: tuple[Any, ...]) -> M:
+def _instance[M: Model](
+    model: type[M], fields: tuple[str, ...], row: tuple[Any, ...], database: BaseDatabaseWrapper
+) -> M:
     names, conversions = _columns(model, fields)
     values = list(row)
     for place, column, convert in conversions:
-        values[place] = convert(values[place], column, connection)
-    return model.from_db(connection.alias, names, values)
+        values[place] = convert(values[place], column, database)
+    return model.from_db(DEFAULT_DB_ALIAS, names, values)
 
 
-def _moment(value: Any) -> datetime.datetime | None:
+def _moment(value: Any, database: BaseDatabaseWrapper) -> datetime.datetime | None:
     """Return an annotated time as the ORM would, which knows it for that of a successor's row."""
-    column = ApiKey._meta.get_field("created_at").cached_col
-    for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
-        value = convert(value, column, connection)
+    _, conversions = _columns(ApiKey, ("created_at",))
+    for _, column, convert in conversions:
+        value = convert(value, column, database)
     moment: datetime.datetime | None = value
     return moment
 
@@ -112,10 +130,11 @@ def _moment(value: Any) -> datetime.datetime | None:
 @cache
 def _columns(model: type[Model], fields: tuple[str, ...]) -> tuple[list[str], list[tuple[int, Any, Any]]]:
     """Return the attributes of some fields, in the model's order, and what backend and fields do to their values."""
+    database = connections[DEFAULT_DB_ALIAS]
     columns = [field.cached_col for field in model._meta.concrete_fields if field.name in fields]
     conversions = [
         (place, column, convert)
         for place, column in enumerate(columns)
-        for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
+        for convert in (*database.ops.get_db_converters(column), *column.get_db_converters(database))
     ]
     return [column.target.attname for column in columns], conversions

@@ -33,7 +33,9 @@ _BASE64_SIGN = _base64_signs()
 
 def redact_keys(text: str) -> str:
     """Return the text with ``…`` for the secret part of every key in it."""
-    return _LONG_RUN.sub(_clean, _KEY.sub(r"\1…", text))
+    # Case folded, not lowered: patterns that ignore case take ``K`` (U+212A) for a k.
+    plain = _KEY.sub(r"\1…", text) if "hk_" in text.casefold() else text
+    return _LONG_RUN.sub(_clean, plain)
 
 
 def _clean(run: re.Match[str]) -> str:

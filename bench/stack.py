@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from tests.live.processes import CLIENT_PYTHON, SYSTEM_PATH, Program, answers, free_ports
@@ -84,6 +85,8 @@ def running(folder: Path) -> Iterator[Stack]:
         _start(mlflow, ending)
         # One key makes all calls: the 12 at once that a worker gives it by default would be what is measured.
         more = {"HOKUSAI_KEY_CONCURRENCY": "16", "HOKUSAI_USAGE_FLUSH_SECONDS": "5"}
+        # In memory: the counters are files there, and on disk would be taken for temporary ones.
+        more["HOKUSAI_DATA_DIR"] = ending.enter_context(TemporaryDirectory(dir="/dev/shm"))
         proxy = Portal("portal-proxy", folder, mlflow=mlflow, database=database.create("portal"), **more)
         _start(proxy, ending)
         more |= store.environment() | {"HOKUSAI_ARTIFACT_DESTINATION": mlflow.destination}

@@ -18,14 +18,21 @@ _SIGNATURE = re.compile(
 )
 _CREDENTIAL = re.compile(r"(?i)\b(Bearer|ApiKey|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^:/?#\s\"']*:)[^@/?#\s\"']+@")
+# Without one of its words a pattern finds nothing, and looking for a word is a hundred times faster.
+_RULES = (
+    (("x-amz-", "api_key", "access_token"), _SIGNATURE, r"\1…"),
+    (("bearer", "apikey", "basic"), _CREDENTIAL, r"\1 …"),
+    (("://",), _URL_PASSWORD, r"\1…@"),
+)
 
 
 def redact(text: str) -> str:
     """Return the text without the secret part of keys, signatures, credentials and passwords inside URLs."""
-    text = redact_keys(text)
-    text = _SIGNATURE.sub(r"\1…", text)
-    text = _CREDENTIAL.sub(r"\1 …", text)
-    return _URL_PASSWORD.sub(r"\1…@", text)
+    text, folded = redact_keys(text), text.casefold()
+    for words, pattern, replacement in _RULES:
+        if any(word in folded for word in words):
+            text = pattern.sub(replacement, text)
+    return text
 
 
 class RedactingJsonRenderer:

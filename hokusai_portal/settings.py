@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "hokusai_portal.middleware.RequestLogMiddleware",
+    "hokusai_portal.lanes.ClientLaneMiddleware",
     "hokusai_portal.hosts.ProbeHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",

@@ -1,14 +1,14 @@
 """Connections to MLflow that are kept alive, and their answers; lent to upstream.py. Logs and judges nothing."""
 
 import http.client
+import re
 import select
 import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
 from mlflow_proxy import conf, metrics
 from mlflow_proxy.heads import BoundedHead
@@ -17,6 +17,10 @@ from mlflow_proxy.routes import Traffic
 POOL_SIZE = 64
 # uvicorn closes a connection after 5 s of silence; a request sent into that moment would be lost.
 MAXIMUM_IDLE_SECONDS = 4.0
+# RFC 9112 §3 and §5: nothing in a head may be read as the end of its line, or of the head.
+HEAD = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
+# RFC 9110 §8.6: methods whose lack of a body is said.
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class NotConnectedError(OSError):
@@ -24,9 +28,11 @@ class NotConnectedError(OSError):
 
 
 class PromptConnection(http.client.HTTPConnection):
-    """A connection that acknowledges the head at once and is not reused when dirty or about to be closed."""
+    """A connection that acknowledges the head at once and is not reused when dirty or about to be closed.
 
-    response_class = BoundedHead
+    Of http.client it has the ways to connect. Its ways to ask take a fifth of a call, and send head and body apart.
+    """
+
     is_clean = True
     last_answer_at = 0.0
 
@@ -40,9 +46,12 @@ class PromptConnection(http.client.HTTPConnection):
         return self.sock is not None and self.is_clean and is_fresh and not _is_readable(self.sock)
 
     def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: Any, patience: float
+        self, method: str, target: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None, patience: float
     ) -> http.client.HTTPResponse:
-        """Send a request and return the response with its body unread; ``patience`` in seconds."""
+        """Send a request and return the response with its body unread; ``patience`` in seconds.
+
+        Raises NotConnectedError, OSError, and http.client.HTTPException for a head that is none, sent or received.
+        """
         if self.sock is None:
             self.timeout = min(conf.connect_timeout(), patience)
             self.connect()
@@ -51,20 +60,40 @@ class PromptConnection(http.client.HTTPConnection):
         self._wait_at_most(patience if body is None else conf.transfer_timeout())
         # A server that stops listening in the middle of a body may have answered before; what is unsent is dirt.
         with suppress(BrokenPipeError, ConnectionResetError):
-            self.request(method, target, body, headers)
+            self._tell(method, target, headers, body)
             self.is_clean = True
         self._wait_at_most(patience)
-        return self.getresponse()
+        return self._hear(method)
 
-    def getresponse(self) -> http.client.HTTPResponse:
+    def _tell(self, method: str, target: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None) -> None:
+        framing, is_chunked = _framing(method, headers, body)
+        head = _head(method, target, headers | framing)
+        if body is None or isinstance(body, bytes):
+            # In one piece: MLflow wakes once.
+            self.sock.sendall(head + (body or b""))
+            return
+        self.sock.sendall(head)
+        for piece in body:
+            # An empty chunk would end the body (RFC 9112 §7.1).
+            if piece:
+                self.sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+        if is_chunked:
+            self.sock.sendall(b"0\r\n\r\n")
+
+    def _hear(self, method: str) -> http.client.HTTPResponse:
         # MLflow writes head and body apart with Nagle on: the body waits for the head's delayed ACK, 40 ms a call.
         self._acknowledge_at_once()
-        response = super().getresponse()
+        answer = BoundedHead(self.sock, method=method)
+        try:
+            answer.begin()
+        except BaseException:
+            answer.close()
+            raise
         self._acknowledge_at_once()
         self.last_answer_at = time.monotonic()
         # Behind an error that it did not expect uvicorn closes without a word: the next caller would get a 502.
-        self.is_clean = self.is_clean and response.status != 500
-        return response
+        self.is_clean = self.is_clean and answer.status != 500 and not answer.will_close
+        return answer
 
     def connect(self) -> None:
         try:
@@ -153,6 +182,28 @@ class Response:
         if self._answer.length:
             raise http.client.IncompleteRead(b"", self._answer.length)
         self._is_read = self._answer.isclosed()
+
+
+def _framing(
+    method: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+) -> tuple[dict[str, str], bool]:
+    """Return what tells where the body ends, unless the headers do, and whether it goes out chunked."""
+    if "Content-Length" in headers:
+        return {}, False
+    if body is None:
+        return ({"Content-Length": "0"} if method in WITH_BODY else {}), False
+    if isinstance(body, bytes):
+        return {"Content-Length": str(len(body))}, False
+    return {"Transfer-Encoding": "chunked"}, True
+
+
+def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request; raises http.client.HTTPException where something in it would end it early."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+    if HEAD.fullmatch(head) is None:
+        raise http.client.HTTPException("not a head")
+    return head
 
 
 def _is_readable(sock: socket.socket) -> bool:

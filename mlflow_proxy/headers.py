@@ -29,6 +29,7 @@ REPLY_ALLOWED = (
     *("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Disposition"),
     *("Content-Range", "Accept-Ranges", "ETag", "Last-Modified"),
 )
+_REPLY_NAMES = {name.lower(): name for name in REPLY_ALLOWED}
 HARDENING = {
     "Cache-Control": "private, no-store",
     "Vary": "Authorization, Cookie, Origin",
@@ -94,10 +95,9 @@ def inbound(received: Iterable[tuple[str, str]], route: Route) -> dict[str, str]
 
     Raises UpstreamGarbledError for a value that could split the reply.
     """
-    names = {name.lower(): name for name in REPLY_ALLOWED}
     told = {}
     for name, value in received:
-        if (known := names.get(name.lower())) is not None:
+        if (known := _REPLY_NAMES.get(name.lower())) is not None:
             if FIELD_VALUE.fullmatch(value) is None:
                 raise UpstreamGarbledError()
             told[known] = value

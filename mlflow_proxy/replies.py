@@ -61,13 +61,14 @@ def relay(response: Response, route: Route, *, is_presigning: bool = False) -> H
         upstream.discard(response)
         raise
     # What fits into one piece is read whole: it needs no stream, and a cut is still an error that can be explained.
-    is_small = int(told.get("Content-Length", upstream.PIECE + 1)) <= upstream.PIECE
-    carrier = HttpResponse if is_small else StreamingHttpResponse
-    reply = carrier(upstream.Body(response), status=response.status)
-    # Django fills in text/html where MLflow said nothing.
-    del reply["Content-Type"]
-    for name, value in told.items():
-        reply[name] = value
+    reply: HttpResponseBase
+    if int(told.get("Content-Length", upstream.PIECE + 1)) <= upstream.PIECE:
+        reply = HttpResponse(upstream.read(response, upstream.PIECE), status=response.status, headers=told)
+    else:
+        reply = StreamingHttpResponse(upstream.Body(response), status=response.status, headers=told)
+    if "Content-Type" not in told:
+        # Django fills in text/html where MLflow said nothing.
+        del reply["Content-Type"]
     return reply
 
 

@@ -91,7 +91,7 @@ def _exchange(
     connection = pool.take()
     with _named_errors(method, is_logged=is_logged), metrics.timed_upstream(traffic):
         try:
-            answer = connection.ask(method, target, told, body, patience)
+            answer = connection.ask(method, target, dict(told), body, patience)
         except BaseException:
             connection.close()
             raise
