@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings compose.yaml to a new version of the portal without a failed call: new portals first, then the old ones end.
-# Touches portal and worker alone.
+# Touches portal and worker alone: with its dependencies, compose may replace the database under the portals.
 set -eu
 cd "$(dirname "$0")/../.."
 old=$(docker compose ps --quiet portal)
