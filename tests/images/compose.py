@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import socket
 import subprocess
@@ -66,12 +65,6 @@ class Project:
     def certificate(self) -> Path:
         return self.folder / "var" / "compose" / "tls" / "tls.crt"
 
-    @property
-    def command(self) -> list[str]:
-        """Return how this project's compose is called: not with its own patience, which has no end."""
-        program = ["timeout", str(START_SECONDS), str(COMPOSE)]
-        return [*program, "--project-directory", str(engine.ROOT), "--env-file", str(self.folder / ".env")]
-
     def is_ready(self) -> bool:
         try:
             return requests.get(f"{URL}/ready", verify=self.certificate, timeout=20).status_code == 200
@@ -79,23 +72,20 @@ class Project:
             return False
 
     def compose(self, *words: str, is_checked: bool = True) -> str:
-        return self._call([*self.command, *words], is_checked=is_checked)
-
-    def roll(self) -> str:
-        """Run the script that replaces the portals, before a `docker` that is compose and podman."""
-        docker = self.folder / "docker"
-        compose, podman = shlex.join(self.command), shlex.join(engine.PODMAN)
-        docker.write_text(f'#!/bin/sh\n[ "$1" != compose ] || {{ shift; exec {compose} "$@"; }}\nexec {podman} "$@"\n')
-        docker.chmod(0o700)
-        script = engine.ROOT / "deploy" / "compose" / "roll.sh"
-        return self._call(["sh", str(script)], PATH=f"{self.folder}:{os.environ['PATH']}")
-
-    def _call(self, command: list[str], *, is_checked: bool = True, **more: str) -> str:
-        where = {"DOCKER_HOST": f"unix://{self.socket}", "TLS_FOLDER": str(self.certificate.parent)}
-        environment = engine.environment() | IMAGES | where | more
+        environment = (
+            os.environ
+            | IMAGES
+            | {
+                "DOCKER_HOST": f"unix://{self.socket}",
+                "TLS_FOLDER": str(self.certificate.parent),
+            }
+        )
+        command = [COMPOSE, "--project-directory", engine.ROOT, "--env-file", self.folder / ".env", *words]
+        # Not compose's own patience, which has no end while a container begins anew.
+        command = ["timeout", str(START_SECONDS), *command]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if is_checked and done.returncode:
-            raise engine.CommandFailedError(f"{command[-1]}: {done.stdout}{done.stderr}"[-4000:])
+            raise engine.CommandFailedError(f"compose {words[0]}: {done.stdout}{done.stderr}"[-4000:])
         return done.stdout + done.stderr
 
     def containers(self, service: str) -> list[str]:

@@ -4,8 +4,6 @@ import hashlib
 import secrets
 import socket
 import ssl
-import threading
-from collections import Counter
 
 import pytest
 import requests
@@ -146,26 +144,6 @@ def test_registry_without_a_portal_says_so_in_json(project, client):
     assert reply.status_code in {502, 503, 504}
     assert reply.json()["reason"] == "PORTAL_UNAVAILABLE"
     assert reply.headers["Retry-After"] == "5"
-
-
-def test_new_version_rolls_without_a_failed_call(project, client):
-    """Calls by POST: nginx sends none of them twice."""
-    old, ended, answers = set(project.containers("portal")), threading.Event(), Counter()
-
-    def ask() -> None:
-        while not ended.wait(0.05):
-            reply = client.post(SEARCH, json={"max_results": 1}, timeout=60)
-            answers[reply.status_code, reply.json().get("reason")] += 1
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        project.roll()
-    finally:
-        ended.set()
-        asking.join()
-    assert len(set(project.containers("portal")) - old) == len(project.containers("portal")) == 2
-    assert set(answers) == {(200, None)}
 
 
 def test_second_host_is_in_the_certificate(project):
