@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
         try:
             database.start()
             variables = os.environ | {"TEST_DATABASE_URL": database.base}
-            command = [sys.executable, "-m", "pytest", *(arguments or FOLDERS)]
+            folders = () if any(one.startswith("tests/") for one in arguments) else FOLDERS
+            command = [sys.executable, "-m", "pytest", *arguments, *folders]
             return subprocess.run(command, env=variables, cwd=ROOT, check=False).returncode
         except ComponentMissingError as error:
             sys.stderr.write(f"THE TESTS DID NOT RUN: {error}\n")

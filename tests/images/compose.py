@@ -9,6 +9,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+import requests
+
 from tests.images import engine
 from tests.images.build import MLFLOW, PORTAL, STAND_INS
 from tests.live.processes import Program
@@ -23,6 +25,7 @@ IMAGES = {
     "STORE_IMAGE": STAND_INS["store"],
 }
 START_SECONDS = 300
+URL = "https://localhost"
 UI_HOST = "mlflow.localhost"
 
 
@@ -61,6 +64,12 @@ class Project:
     @property
     def certificate(self) -> Path:
         return self.folder / "var" / "compose" / "tls" / "tls.crt"
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{URL}/ready", verify=self.certificate, timeout=20).status_code == 200
+        except requests.RequestException:
+            return False
 
     def compose(self, *words: str, is_checked: bool = True) -> str:
         environment = (

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.images import engine
+from tests.images.compose import START_SECONDS, Project
+from tests.live.processes import eventually
 
 STEPS: list[str] = []
 
@@ -40,6 +43,29 @@ def _end_all() -> None:
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="session")
+def project(folder: Path) -> Iterator[Project]:
+    project = Project(folder)
+    try:
+        project.start()
+        if not eventually(project.is_ready, START_SECONDS):
+            pytest.fail(project.tails())
+        yield project
+    except engine.CommandFailedError as error:
+        pytest.fail(f"{error}\n{project.tails()}")
+    finally:
+        project.end()
+
+
+@pytest.fixture(scope="session")
+def client(project: Project) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = str(project.certificate)
+    session.headers["Authorization"] = f"Bearer {project.key()}"
+    return session
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,6 +20,7 @@ if [ "$what" = compose ]; then
     needs iptables iptables
     needs catatonit catatonit
     needs openssl openssl
+    needs curl curl
     [ -x /usr/lib/podman/netavark ] || missing="$missing netavark"
     [ -x /usr/lib/podman/aardvark-dns ] || missing="$missing aardvark-dns"
 fi

@@ -4,52 +4,19 @@ import hashlib
 import secrets
 import socket
 import ssl
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.images import engine
-from tests.images.compose import START_SECONDS, UI_HOST, Project
+from tests.images.compose import START_SECONDS, UI_HOST, URL, Project
 from tests.images.conftest import verify_registry
 from tests.live.processes import eventually
 
 pytestmark = pytest.mark.compose
 
-URL = "https://localhost"
 ARTIFACTS = f"{URL}/api/mlflow/api/2.0/mlflow-artifacts/artifacts/0/{'0' * 32}/artifacts"
 SEARCH = f"{URL}/api/mlflow/api/2.0/mlflow/experiments/search"
-
-
-@pytest.fixture(scope="session")
-def project(folder: Path) -> Iterator[Project]:
-    project = Project(folder)
-    try:
-        project.start()
-        if not eventually(lambda: _is_ready(project), START_SECONDS):
-            pytest.fail(project.tails())
-        yield project
-    except engine.CommandFailedError as error:
-        pytest.fail(f"{error}\n{project.tails()}")
-    finally:
-        project.end()
-
-
-@pytest.fixture(scope="session")
-def client(project: Project) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = str(project.certificate)
-    session.headers["Authorization"] = f"Bearer {project.key()}"
-    return session
-
-
-def _is_ready(project: Project) -> bool:
-    try:
-        return requests.get(f"{URL}/ready", verify=project.certificate, timeout=20).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def _all_answer(project: Project, client: requests.Session) -> bool:
@@ -173,7 +140,7 @@ def test_registry_without_a_portal_says_so_in_json(project, client):
         reply = client.get(SEARCH, params={"max_results": 1}, timeout=60)
     finally:
         engine.podman("start", *portals)
-        assert eventually(lambda: _is_ready(project), START_SECONDS)
+        assert eventually(project.is_ready, START_SECONDS)
     assert reply.status_code in {502, 503, 504}
     assert reply.json()["reason"] == "PORTAL_UNAVAILABLE"
     assert reply.headers["Retry-After"] == "5"

@@ -32,6 +32,8 @@ METADATA_SECONDS, CROWD_SECONDS = 20.0, 10.5
 # What a busy machine may add to a bound.
 SLACK = 0.75
 OPEN_CALLS, OPEN_P99 = 200, 0.1
+# boto3 takes 14 for a repeat from a budget that an outage uses up, and a success puts 1 back: two calls repeat thrice.
+SUCCESSES_FOR_REPEATS = 2 * 3 * 14
 THREADS, CROWD = 16, 12
 HANGS = f"MLflow hangs, {CROWD} calls"
 HEADINGS = ("outage", "call", "told", "first, s", "bound", "then", "p99, ms", "bound", "back, s", "bound")
@@ -245,19 +247,20 @@ def test_store_that_is_down(stand: Stand) -> None:
 
 
 def test_store_that_hangs_leaves_metadata_alone(stand: Stand) -> None:
+    assert all(stand.list_artifacts().ok for _ in range(SUCCESSES_FOR_REPEATS))
     with stand.store.failing("hang"), ThreadPoolExecutor(2) as pool:
         hanging = [pool.submit(stand.upload) for _ in range(2)]
         search, took = timed(stand.search)
         ready, asked = timed(lambda: requests.get(f"{stand.portal.url}/ready", timeout=30))
         stand.store.heal()
-        ended = {future.result().status_code for future in hanging}
+        ended = {reason(future.result()) for future in hanging}
     row("store hangs", "search", reason(search), took, 1.0)
     row("store hangs", "/ready", ready.status_code, asked, 4.0)
     row("store hung, is back", "upload begun meanwhile", *ended)
     assert (search.status_code, ready.status_code) == (200, 200)
     assert took <= 1 + SLACK
     assert asked <= 4 + SLACK
-    assert ended == {200}, "boto3 repeats what was cut"
+    assert ended == {"200"}, "boto3 repeats what was cut"
 
 
 @pytest.mark.parametrize("manner", ["refuse", "hang"])
