@@ -2,8 +2,6 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
-from django.core import signals
-from django.db import close_old_connections, reset_queries
 
 
 class HokusaiPortalConfig(AppConfig):
@@ -15,9 +13,6 @@ class HokusaiPortalConfig(AppConfig):
         from hokusai_portal import checks  # noqa: F401, PLC0415  (registers on import, once apps are loaded)
         from mlflow_proxy import metrics  # noqa: PLC0415
 
-        # Each request does it at its end; at its beginning there is nothing to let go.
-        signals.request_started.disconnect(reset_queries)
-        signals.request_started.disconnect(close_old_connections)
         calls.receivers[:] = [metrics.count, usage.record_call]
 
 

@@ -18,7 +18,8 @@ _SIGNATURE = re.compile(
 )
 _CREDENTIAL = re.compile(r"(?i)\b(Bearer|ApiKey|Basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _URL_PASSWORD = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^:/?#\s\"']*:)[^@/?#\s\"']+@")
-# Without one of its words a pattern finds nothing, and looking for a word is a hundred times faster.
+# In ASCII a pattern finds nothing without one of its words, and looking for a word is a hundred times faster. Beyond,
+# patterns that ignore case take more letters for an i than any folding does.
 _RULES = (
     (("x-amz-", "api_key", "access_token"), _SIGNATURE, r"\1…"),
     (("bearer", "apikey", "basic"), _CREDENTIAL, r"\1 …"),
@@ -28,9 +29,10 @@ _RULES = (
 
 def redact(text: str) -> str:
     """Return the text without the secret part of keys, signatures, credentials and passwords inside URLs."""
-    text, folded = redact_keys(text), text.casefold()
+    text = redact_keys(text)
+    lowered, is_ascii = text.lower(), text.isascii()
     for words, pattern, replacement in _RULES:
-        if any(word in folded for word in words):
+        if not is_ascii or any(word in lowered for word in words):
             text = pattern.sub(replacement, text)
     return text
 

@@ -21,6 +21,8 @@ MAXIMUM_IDLE_SECONDS = 4.0
 HEAD = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
 # RFC 9110 §8.6: methods whose lack of a body is said.
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# Up to here head and body go out in one piece, so that MLflow wakes once; beyond, the copy costs more.
+MAXIMUM_JOINED_BYTES = 64 * 1024
 
 
 class NotConnectedError(OSError):
@@ -52,6 +54,8 @@ class PromptConnection(http.client.HTTPConnection):
 
         Raises NotConnectedError, OSError, and http.client.HTTPException for a head that is none, sent or received.
         """
+        framing, is_chunked = _framing(method, headers, body)
+        head = _head(method, target, headers | framing)
         if self.sock is None:
             self.timeout = min(conf.connect_timeout(), patience)
             self.connect()
@@ -60,20 +64,16 @@ class PromptConnection(http.client.HTTPConnection):
         self._wait_at_most(patience if body is None else conf.transfer_timeout())
         # A server that stops listening in the middle of a body may have answered before; what is unsent is dirt.
         with suppress(BrokenPipeError, ConnectionResetError):
-            self._tell(method, target, headers, body)
+            self._tell(head, body, is_chunked=is_chunked)
             self.is_clean = True
         self._wait_at_most(patience)
         return self._hear(method)
 
-    def _tell(self, method: str, target: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None) -> None:
-        framing, is_chunked = _framing(method, headers, body)
-        head = _head(method, target, headers | framing)
-        if body is None or isinstance(body, bytes):
-            # In one piece: MLflow wakes once.
-            self.sock.sendall(head + (body or b""))
-            return
+    def _tell(self, head: bytes, body: bytes | Iterable[bytes] | None, *, is_chunked: bool) -> None:
+        if isinstance(body, bytes) and len(body) <= MAXIMUM_JOINED_BYTES:
+            head, body = head + body, None
         self.sock.sendall(head)
-        for piece in body:
+        for piece in (body,) if isinstance(body, bytes) else body or ():
             # An empty chunk would end the body (RFC 9112 §7.1).
             if piece:
                 self.sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
@@ -187,8 +187,14 @@ class Response:
 def _framing(
     method: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
 ) -> tuple[dict[str, str], bool]:
-    """Return what tells where the body ends, unless the headers do, and whether it goes out chunked."""
-    if "Content-Length" in headers:
+    """Return what tells where the body ends, unless the headers do, and whether it goes out chunked.
+
+    Raises http.client.HTTPException for headers that could tell it in two ways.
+    """
+    names = {name.lower() for name in headers}
+    if len(names) != len(headers) or "transfer-encoding" in names:
+        raise http.client.HTTPException("the end of the body would be told in two ways")
+    if "content-length" in names:
         return {}, False
     if body is None:
         return ({"Content-Length": "0"} if method in WITH_BODY else {}), False
@@ -198,10 +204,14 @@ def _framing(
 
 
 def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    """Return the head of a request; raises http.client.HTTPException where something in it would end it early."""
+    """Return the head of a request; raises http.client.HTTPException where something in it is not of one line."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
-    if HEAD.fullmatch(head) is None:
+    try:
+        head = f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        raise http.client.HTTPException("not a head") from None
+    # A whole line inside of a value has the shape of a field: it is found by the number of lines.
+    if HEAD.fullmatch(head) is None or head.count(b"\n") != len(headers) + 2:
         raise http.client.HTTPException("not a head")
     return head
 

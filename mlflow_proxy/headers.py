@@ -71,7 +71,7 @@ def outbound(
     if workspace is not None:
         # Never towards a server without workspaces: it answers 500, which clients repeat for minutes.
         sent[WORKSPACE_HEADER] = workspace
-    # Without this http.client would ask for "identity" on the caller's behalf.
+    # No word would mean any coding (RFC 9110 §12.5.3).
     sent.setdefault("Accept-Encoding", "identity")
     if trace_id(received):
         sent[TRACE_HEADER] = received[TRACE_HEADER]

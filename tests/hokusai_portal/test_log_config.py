@@ -115,6 +115,16 @@ def test_redact_other_credentials_are_cut(text, expected):
     assert redact(text) == expected
 
 
+def test_redact_password_that_decoding_a_key_brings_to_light_is_cut():
+    hidden = quote(f"https://user:s3cretpw@host/{keys.mint('live').text}", safe="")
+    assert "s3cretpw" not in redact(hidden.replace("_", "%5F"))
+
+
+@pytest.mark.parametrize("word", ["Bas\u0131c", "BAS\u0130C", "AP\u0130KEY", "BA\u017fIC"])
+def test_redact_word_in_letters_that_pass_for_ascii_is_known(word):
+    assert "s3cretpw" not in redact(f"{word} s3cretpw")
+
+
 @pytest.mark.parametrize(
     "text", ["bearer of news", "hk_live_short", "http://host:5000/path", "apikeys.models", "a@b.c"]
 )

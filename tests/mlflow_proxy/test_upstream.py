@@ -1,6 +1,7 @@
 """The upstream client inside this process: connections, deadlines, named errors."""
 
 import gc
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +96,67 @@ def test_body_whose_iteration_fails_leaves_no_whole_request(stub: Stub) -> None:
 def test_send_adds_no_user_agent_when_the_caller_has_one(stub: Stub) -> None:
     upstream.read(upstream.send("GET", "/a", HEADERS | {"User-Agent": "caller/1"}), 10)
     assert stub.seen[0].all_of("User-Agent") == ["caller/1"]
+
+
+@pytest.mark.parametrize(("size", "sends"), [(0, 1), (8, 1), (connections.MAXIMUM_JOINED_BYTES + 1, 2)])
+def test_request_is_sent_at_once_with_a_small_body(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, size: int, sends: int
+) -> None:
+    sent, send, body = list[bytes](), socket.socket.sendall, b"x" * size
+
+    def note(sock: socket.socket, data: bytes) -> None:
+        sent.append(data)
+        send(sock, data)
+
+    monkeypatch.setattr("socket.socket.sendall", note)
+    upstream.read(upstream.send("POST", "/a", HEADERS, body=body), 10)
+    assert stub.seen[0].body == body
+    # The stub answers in this process.
+    assert len([data for data in sent if not data.startswith(b"HTTP/1.1 ")]) == sends
+
+
+@pytest.mark.parametrize(
+    ("body", "framing"),
+    [
+        (None, ["Content-Length: 0"]),
+        (b"12345", ["Content-Length: 5"]),
+        (iter([b"123", b"", b"45"]), ["Transfer-Encoding: chunked"]),
+    ],
+)
+def test_body_s_end_is_told_in_one_way(stub: Stub, body: Any, framing: list[str]) -> None:
+    upstream.read(upstream.send("POST", "/a", HEADERS, body=body), 10)
+    (seen,) = stub.seen
+    told = [line for line in seen.head.decode().split("\r\n") if line.startswith(("Content-Length", "Transfer-"))]
+    is_chunked = framing == ["Transfer-Encoding: chunked"]
+    assert told == framing
+    assert seen.body == (b"" if body is None else b"3\r\n123\r\n2\r\n45\r\n0\r\n\r\n" if is_chunked else b"12345")
+
+
+def test_get_says_nothing_of_a_body(stub: Stub) -> None:
+    ask()
+    assert b"Content-Length" not in stub.seen[0].head
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("/a HTTP/1.1\r\nX-Mlflow-Workspace: other\r\nX:", {}),
+        ("/a b", {}),
+        ("/ä", {}),
+        ("/a", {"User-Agent": "x\r\nTransfer-Encoding: chunked"}),
+        ("/a", {"User-Agent": "x\nX-Mlflow-Workspace: other"}),
+        ("/a", {"User-Agent": "x\r\n\r\nGET /b HTTP/1.1"}),
+        ("/a", {"User-Agent": "\u20ac"}),
+        ("/a", {"User Agent": "x"}),
+        ("/a", {"content-length": "3", "Content-Length": "5"}),
+        ("/a", {"Transfer-Encoding": "chunked"}),
+        ("/a", {"transfer-encoding": "identity"}),
+    ],
+)
+def test_head_that_could_be_read_in_two_ways_is_never_sent(stub: Stub, target: str, told: dict[str, str]) -> None:
+    with pytest.raises(UpstreamGarbledError):
+        upstream.send("POST", target, HEADERS | told, body=b"12345")
+    assert (stub.seen, stub.connections) == ([], 0)
 
 
 @pytest.mark.parametrize("target", ["/a/%2e%2e/b", "/a//b", "/a/../b", "/%7Ea?x=%2F&y=a+b", "/a;b='c'"])
