@@ -83,8 +83,10 @@ class Valve:
                 return
             server.settimeout(None)
             self._open |= {client, server}
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Whichever of them ends first closes both.
             for source, sink in ((client, server), (server, client)):
-                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._carry, args=(source, sink, sink is client), daemon=True).start()
 
     def _carry(self, source: socket.socket, sink: socket.socket, is_reply: bool) -> None:
