@@ -85,7 +85,16 @@ class Address(serializers.IPAddressField):
     """An IPv4 or IPv6 address."""
 
 
-class Networks(serializers.ListField):
+class ListAsSent(serializers.ListField):
+    """A list whose length is judged as it was sent; DRF judges what has become of it, without repetitions."""
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        values: list[str] = super().to_internal_value(data)
+        self.run_validators(values)
+        return values
+
+
+class Networks(ListAsSent):
     """Addresses and networks, in their canonical spelling."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -95,7 +104,7 @@ class Networks(serializers.ListField):
         return kept_to(rules.networks)(super().to_internal_value(data))  # type: ignore[no-any-return]
 
 
-class Scopes(serializers.ListField):
+class Scopes(ListAsSent):
     """Words of the list of scopes, or of another one."""
 
     def __init__(self, words: Iterable[str] = scopes.DESCRIPTIONS, **kwargs: Any) -> None:

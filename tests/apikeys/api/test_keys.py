@@ -170,6 +170,7 @@ def test_expires_at_of_the_old_client_is_told_what_to_send(operator):
         *(("scopes", "mlflow:read"), ("scopes", ["root"]), ("scopes", [1]), ("preset", "king")),
         *(("expires_in_days", 0), ("expires_in_days", 366), ("expires_in_days", "9"), ("expires_in_days", True)),
         *(("rate_limit_per_hour", 9), ("rate_limit_per_hour", 1.5), ("rate_limit_per_hour", 10**9)),
+        ("allowed_ips", ["10.0.0.1"] * 101),
         *(("allowed_ips", ["nonsense"]), ("allowed_ips", ["10.0.0.1/8"]), ("allowed_ips", "10.0.0.1")),
         *(("environment", "prod"), ("note", "x" * 501)),
     ],

@@ -31,6 +31,13 @@ def test_service_with_a_default_that_the_caller_may_not_give_is_403_and_not_made
     assert not Service.objects.filter(service_id="night").exists()
 
 
+def test_list_is_as_long_as_it_was_sent(operator, batch):
+    told = {"default_scopes": ["model:read"] * 50}
+    assert operator.patch("/services/batch", told).json()["default_scopes"] == ["model:read"]
+    told["default_scopes"].append("model:read")
+    assert refused_fields(operator.patch("/services/batch", told)) == {"default_scopes"}
+
+
 @pytest.mark.parametrize(
     "field", ["is_disabled", "workspaces", "presigned_urls", "created_at", "issuers", "disabled_reason"]
 )
