@@ -83,6 +83,7 @@ def test_slow_searches_of_one_caller_refuse_no_other(stub: Stub, settings: Any) 
     stub.script = lambda seen: Answer([], "hang") if seen.target == "/slow" else Answer([ok()])
     with counted("hokusai_breaker_openings_total", 0, upstream="mlflow", traffic="metadata"):
         assert fail(12, target="/slow") == [UpstreamTimedOutError] * 12
+        settings.HOKUSAI_METADATA_TIMEOUT = 20
         assert send() == b"{}"
 
 

@@ -176,20 +176,15 @@ def test_name_that_does_not_resolve_is_refused(settings: object) -> None:
         ask()
 
 
-@pytest.fixture
-def _impatient(settings: Any) -> None:
+def test_silence_is_timed_out(stub: Stub, settings: Any) -> None:
     settings.HOKUSAI_METADATA_TIMEOUT = 0.2
-
-
-@pytest.mark.usefixtures("_impatient")
-def test_silence_is_timed_out(stub: Stub) -> None:
     stub.reply(then="hang")
     with pytest.raises(UpstreamTimedOutError):
         ask()
 
 
-@pytest.mark.usefixtures("_impatient")
-def test_body_that_stalls_is_timed_out(stub: Stub) -> None:
+def test_body_that_stalls_is_timed_out(stub: Stub, settings: Any) -> None:
+    settings.HOKUSAI_METADATA_TIMEOUT = 1.0
     stub.reply(ok(b"12345")[:-1], then="hang")
     response = upstream.send("GET", "/a", HEADERS)
     with pytest.raises(UpstreamTimedOutError):

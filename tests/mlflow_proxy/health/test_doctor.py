@@ -42,6 +42,14 @@ def walk(stub: Stub, key: str = KEY, url: str = "", **more: Any) -> list[Probe]:
     return list(Walk(url, f"{url}/api/mlflow", key, large_bytes=SIZE, **more))
 
 
+def walk_past(stub: Stub, name: str) -> Iterator[Probe]:
+    """Return the hops after ``name``: what is changed meanwhile is met by them alone, however slow the machine."""
+    hops = iter(Walk(stub.url, f"{stub.url}/api/mlflow", KEY, large_bytes=SIZE))
+    while next(hops).name != name:
+        pass
+    return hops
+
+
 def names(hops: list[Probe]) -> list[str]:
     return [hop.name for hop in hops]
 
@@ -206,10 +214,11 @@ def test_cut_download_is_named(stub: Stub, portal: GoodPortal) -> None:
 
 
 def test_download_that_stands_still_is_named(stub: Stub, portal: GoodPortal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "READ_SECONDS", 0.3)
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode()
     portal.broken[r"GET .*large"] = lambda _: Answer([head, b"x" * 1000], "hang")
-    last = walk(stub)[-1]
+    hops = walk_past(stub, "multipart")
+    monkeypatch.setattr(visitors, "READ_SECONDS", 0.3)
+    last = next(hops)
     assert (last.name, last.reason) == ("download", "ANSWER_TIMED_OUT")
 
 
@@ -220,10 +229,7 @@ def test_cut_answer_is_named(stub: Stub, portal: GoodPortal) -> None:
 
 
 def test_portal_that_goes_away_on_the_way_is_named(stub: Stub, portal: GoodPortal) -> None:
-    url = stub.url
-    hops = iter(Walk(url, f"{url}/api/mlflow", KEY, large_bytes=SIZE))
-    while next(hops).name != "mlflow":
-        pass
+    hops = walk_past(stub, "mlflow")
     with stub.not_listening():
         last = next(hops)
     assert (last.name, last.reason) == ("small_file", "CONNECTION_REFUSED")
@@ -247,9 +253,10 @@ def test_cut_upload_is_named_and_removed(stub: Stub, portal: GoodPortal) -> None
 
 
 def test_answer_that_never_comes_is_named(stub: Stub, portal: GoodPortal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitors, "READ_SECONDS", 0.3)
     portal.broken[r"PUT .*small"] = lambda _: Answer([], "hang")
-    last = walk(stub)[-1]
+    hops = walk_past(stub, "mlflow")
+    monkeypatch.setattr(visitors, "READ_SECONDS", 0.3)
+    last = next(hops)
     assert (last.name, last.reason) == ("small_file", "ANSWER_TIMED_OUT")
     assert "timeouts" in last.hint
 
