@@ -25,6 +25,7 @@ WARM_UP_SECONDS, WARM_UP_LOOK = 120.0, 2.0
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 1.0, 60.0
 SHORTEST_LOOK, LONGEST_LOOK = 1.0, 900.0
 LONGEST_LEASE = 3600.0
+SIGNAL_LOOK = 1.0
 
 
 class Worker:
@@ -40,7 +41,9 @@ class Worker:
         for thread in threads:
             thread.start()
         log.info("worker_started", jobs=[job.name for job in self._jobs])
-        self._stopping.wait()
+        # Python's handlers run in this thread alone: a signal that another one took would not end a wait without end.
+        while not self._stopping.wait(SIGNAL_LOOK):
+            pass
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
