@@ -3,36 +3,24 @@
 Never runs a password hasher, keeps no cache and writes nothing: one indexed query, after the checksum.
 """
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys import addresses, conf, failures, keys, lookups, usage
+from apikeys import addresses, conf, credentials, failures, keys, lookups, usage
+from apikeys.credentials import CredentialRefusedError, refused
 from apikeys.exceptions import PaceError
 from apikeys.models import ApiKey, Service
 
 log = structlog.get_logger(__name__)
 
-# Longer than any key in any carrier; a megabyte of credential is refused before it is looked at.
-MAXIMUM_CREDENTIAL_LENGTH = 256
-Prover = Callable[[str, str | None], ApiKey]
-BASIC_USER_FOR_ANY_SERVICE = "__token__"
-LOOKED_IN = "Authorization: Bearer, Authorization: ApiKey, X-API-Key, or Basic with the key as password"
-
-
-class CredentialRefusedError(AuthenticationFailed):
-    """401. ``reason`` is for the log alone: to the caller every refused credential reads the same."""
-
-    def __init__(self, reason: str, detail: str, public_id: str = "") -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.public_id = public_id
+# Where a request's environ holds the claim that was made of it, and where its credentials.
+CLAIM = "hokusai.claim"
+CARRIERS = {"Authorization": "HTTP_AUTHORIZATION", "X-Api-Key": "HTTP_X_API_KEY"}
 
 
 class TooManyFailuresError(PaceError):
@@ -47,7 +35,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Service, ApiKey]:
         try:
-            row = identify(self.credential_headers(request), client_address(request), self.prove)
+            row = self.prove(self.claim(request))
         except CredentialRefusedError as error:
             _log(error)
             raise
@@ -55,91 +43,104 @@ class ApiKeyAuthentication(BaseAuthentication):
         self.note_use(row, request)
         return row.service, row
 
-    def prove(self, text: str, address: str | None) -> ApiKey:
-        """Return the row of a key that may be used; raises what ``verify`` raises."""
-        return verify(text, address)
+    def claim(self, request: Request) -> "Claim":
+        """Return what the request claims; raises as ``claim_of``."""
+        return claim_of(request.headers, client_address(request))
+
+    def prove(self, claim: "Claim") -> ApiKey:
+        """Return the row of a key that may be used; raises what ``Claim.verify`` raises."""
+        return claim.verify()
 
     def note_use(self, row: ApiKey, request: Request) -> None:
         """Remember that the key was used, from where and by what."""
         usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
 
-    def credential_headers(self, request: Request) -> Mapping[str, str]:
-        """Return where to look for the credential."""
-        return request.headers
-
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 
-def identify(headers: Mapping[str, str], address: str | None, prove: Prover | None = None) -> ApiKey:
-    """Return the row of the one credential in the headers; raises what ``verify``, or the ``prove`` given, raises."""
-    user, text = find_credential(headers)
-    row = (prove or verify)(text, address)
-    if user not in {"", BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
-        raise _refused("BASIC_USER_MISMATCH", row.public_id)
-    return row
+class EarlyClaimAuthentication(ApiKeyAuthentication):
+    """The same, of a claim that ``claim_early`` may have made before."""
+
+    def claim(self, request: Request) -> "Claim":
+        made: Claim | None = request.META.pop(CLAIM, None)
+        return made or super().claim(request)
 
 
-def find_credential(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Return (Basic user or "", key text) from the headers; raises CredentialRefusedError.
+class Claim:
+    """A credential that has a key's shape. The database looks the key up meanwhile.
 
-    ``Authorization`` and ``X-API-Key`` together are accepted only when they carry the same key.
+    Making one raises CredentialRefusedError for what is no key and, before any query, TooManyFailuresError for an id
+    or address that has failed too often in the last minute. One that nobody proves has to be dropped.
     """
-    found = []
-    if "Authorization" in headers:
-        found.append(_from_authorization(headers["Authorization"]))
-    if "X-Api-Key" in headers:
-        found.append(("", headers["X-Api-Key"].strip()))
-    if not found:
-        raise CredentialRefusedError("KEY_MISSING", f"No API key found. Looked in {LOOKED_IN}.")
-    if len({text for _, text in found}) > 1:
-        raise CredentialRefusedError(
-            "CREDENTIALS_DIFFER", "Two different credentials were sent. Send one: Authorization or X-API-Key."
-        )
-    return found[0]
+
+    def __init__(self, text: str, address: str | None = None, user: str = "") -> None:
+        self._key, self._address, self._user = _parse(text), address, user
+        if failures.is_paced(self._key.public_id, address):
+            raise TooManyFailuresError("Too many refused keys from here. Try again in a minute with a valid one.")
+        self._lookup = lookups.Lookup(self._key.public_id)
+
+    def verify(self) -> ApiKey:
+        """Return the row of a key that may be used now; raises CredentialRefusedError with the precise reason.
+
+        The order is: shape and checksum, row, digest, revocation, expiry, service; so a reason is only ever learnt by
+        somebody who holds the whole secret, and then only by the operator who reads the log.
+        """
+        row = self.genuine()
+        if reason := fault_of(row):
+            failures.count(row.public_id, self._address)
+            raise refused(reason, row.public_id)
+        failures.remember_good(row.public_id)
+        if self._user not in {"", credentials.BASIC_USER_FOR_ANY_SERVICE, row.service.service_id}:
+            raise refused("BASIC_USER_MISMATCH", row.public_id)
+        return row
+
+    def genuine(self) -> ApiKey:
+        """Return the row of a key whose secret is right, whether or not it may still be used; raises as ``verify``."""
+        key, row = self._key, self._lookup.answer()
+        # An unknown id costs the same digest as a known one, so that time does not tell them apart.
+        stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
+        is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
+        if row is None or not is_genuine:
+            failures.count(key.public_id, self._address)
+            raise refused("KEY_SECRET_WRONG" if row else "KEY_UNKNOWN", key.public_id)
+        return row
+
+    def drop(self) -> None:
+        """Let go of what a claim that was not proven holds."""
+        self._lookup.drop()
+
+
+def claim_of(headers: Mapping[str, str], address: str | None) -> Claim:
+    """Return what the one credential in the headers claims; raises as ``credentials.find`` and ``Claim``."""
+    user, text = credentials.find(headers)
+    return Claim(text, address, user)
+
+
+def claim_early(environ: dict[str, Any]) -> Claim | None:
+    """Make the claim that EarlyClaimAuthentication will take over; None where that one will refuse it.
+
+    ``environ`` is a request's, of WSGI.
+    """
+    headers = {name: environ[variable] for name, variable in CARRIERS.items() if variable in environ}
+    try:
+        claim = claim_of(headers, address_of(environ))
+    except (CredentialRefusedError, TooManyFailuresError):
+        return None
+    environ[CLAIM] = claim
+    return claim
 
 
 def verify(text: str, address: str | None = None) -> ApiKey:
-    """Return the row of a key that may be used now; raises CredentialRefusedError with the precise reason.
-
-    Raises TooManyFailuresError, before any query, for an id or address that has failed too often in the last minute.
-
-    The order is: shape and checksum, row, digest, revocation, expiry, service; so a reason is only ever learnt by
-    somebody who holds the whole secret, and then only by the operator who reads the log.
-    """
-    row = genuine(text, address)
-    if reason := fault_of(row):
-        failures.count(row.public_id, address)
-        raise _refused(reason, row.public_id)
-    failures.remember_good(row.public_id)
-    return row
-
-
-def genuine(text: str, address: str | None = None) -> ApiKey:
-    """Return the row of a key whose secret is right, whether or not it may still be used; raises as ``verify``."""
-    if len(text) > MAXIMUM_CREDENTIAL_LENGTH:
-        raise _refused("KEY_MALFORMED")
-    try:
-        key = keys.parse(text)
-    except keys.MalformedKeyError:
-        raise _refused("KEY_MALFORMED") from None
-    if failures.is_paced(key.public_id, address):
-        raise TooManyFailuresError("Too many refused keys from here. Try again in a minute with a valid one.")
-    row = lookups.find(key.public_id)
-    # An unknown id costs the same digest as a known one, so that time does not tell them apart.
-    stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
-    is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
-    if row is None or not is_genuine:
-        failures.count(key.public_id, address)
-        raise _refused("KEY_SECRET_WRONG" if row else "KEY_UNKNOWN", key.public_id)
-    return row
+    """Return the row of a key that may be used now; raises as ``Claim`` and its ``verify``."""
+    return Claim(text, address).verify()
 
 
 def refuse_ended(row: ApiKey) -> None:
     """Raise CredentialRefusedError where a key that was good when its call began may no longer be used."""
     now = ApiKey.objects.with_validity().get(pk=row.pk)
     if reason := fault_of(now):
-        error = _refused(reason, row.public_id)
+        error = refused(reason, row.public_id)
         _log(error)
         raise error
 
@@ -160,35 +161,23 @@ def fault_of(row: ApiKey) -> str:
 
 def client_address(request: Request | HttpRequest) -> str | None:
     """Return the caller's address, believing forwarded headers from HOKUSAI_TRUSTED_PROXIES only."""
-    peer, forwarded = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return address_of(request.META)
+
+
+def address_of(environ: Mapping[str, Any]) -> str | None:
+    """Return the caller's address from a request's environ, as ``client_address`` does."""
+    peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
     return addresses.client_address(peer, forwarded, conf.trusted_proxies())
 
 
-def _refused(reason: str, public_id: str = "") -> CredentialRefusedError:
-    return CredentialRefusedError(reason, "The API key is not valid. Ask its service's owner for a new one.", public_id)
+def _parse(text: str) -> keys.Key:
+    if len(text) > credentials.MAXIMUM_LENGTH:
+        raise refused("KEY_MALFORMED")
+    try:
+        return keys.parse(text)
+    except keys.MalformedKeyError:
+        raise refused("KEY_MALFORMED") from None
 
 
 def _log(error: CredentialRefusedError) -> None:
     log.warning("credential_refused", reason=error.reason, api_key=error.public_id)
-
-
-def _from_authorization(value: str) -> tuple[str, str]:
-    scheme, _, rest = value.strip().partition(" ")
-    match scheme.lower():
-        case "bearer" | "apikey":
-            return "", rest.strip()
-        case "basic":
-            return _from_basic(rest.strip())
-    raise CredentialRefusedError("SCHEME_UNKNOWN", f"This Authorization scheme is not known. Use {LOOKED_IN}.")
-
-
-def _from_basic(encoded: str) -> tuple[str, str]:
-    if len(encoded) > 2 * MAXIMUM_CREDENTIAL_LENGTH:
-        raise _refused("BASIC_MALFORMED")
-    try:
-        user, colon, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise _refused("BASIC_MALFORMED") from None
-    if not colon or not user:
-        raise _refused("BASIC_MALFORMED")
-    return user, password

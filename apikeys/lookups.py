@@ -1,16 +1,13 @@
 """Find a key and its service by public id, in the one query that every call pays for; judges and writes nothing.
 
 The ORM composes its SQL at each call, which costs several times what running it does. Here it composes once a process,
-of the columns that calls read, and PostgreSQL parses and plans it once a connection.
+of the columns that calls read.
 """
 
 import datetime
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
@@ -18,7 +15,8 @@ from django.db.models import Model
 from apikeys import patience
 from apikeys.models import ApiKey, Service
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from apikeys.statements import Question, Statement
 
 # Whoever asks the row for another column pays a query more.
 KEY_COLUMNS = (
@@ -26,19 +24,46 @@ KEY_COLUMNS = (
     *("allowed_ips", "expires_at", "revoked_at", "disabled_at"),
 )
 SERVICE_COLUMNS = ("id", "service_id", "owner", "workspaces", "presigned_urls", "disabled_at")
-# SQLSTATEs: a migration has changed a column since; or the statement is unknown, or known already, where a pooler
-# hands every transaction another connection.
-PLAN_OUTDATED, POOLED_APART = "0A000", ("26000", "42P05")
-_is_preparing = True
 
 
-def find(public_id: str) -> ApiKey | None:
-    """Return what ``ApiKey.objects.with_validity().get(public_id=…)`` would, with few columns, or None."""
-    database = connections[DEFAULT_DB_ALIAS]
-    with patience.within(patience.CALL_SECONDS):
-        row = _row(database, public_id)
-    if row is None:
-        return None
+class Lookup:
+    """A key that is looked up. PostgreSQL is at work from the first moment; ``answer`` waits for it.
+
+    Until then one of the pool's connections is held: a lookup that nobody waits for has to be dropped.
+    """
+
+    def __init__(self, public_id: str) -> None:
+        self._public_id, self._database = public_id, connections[DEFAULT_DB_ALIAS]
+        self._question: Question | None = None
+        pool = getattr(self._database, "pool", None)
+        # A connection of Django's own may see what its transaction has changed.
+        if pool is not None and self._database.connection is None:
+            with patience.within(patience.CALL_SECONDS):
+                self._question = _question(pool, public_id)
+
+    def answer(self) -> ApiKey | None:
+        """Return what ``ApiKey.objects.with_validity().get(public_id=…)`` would, with few columns, or None."""
+        with patience.within(patience.CALL_SECONDS):
+            row = self._row()
+        return None if row is None else _key(row, self._database)
+
+    def drop(self) -> None:
+        """Let go of the connection, if it is still held."""
+        if self._question is not None:
+            with patience.within(patience.CALL_SECONDS):
+                self._question.drop()
+
+    def _row(self) -> tuple[Any, ...] | None:
+        if self._question is not None:
+            with self._database.wrap_database_errors:
+                return self._question.answer()
+        with self._database.cursor() as cursor:
+            cursor.execute(_sql(), [self._public_id])
+            row: tuple[Any, ...] | None = cursor.fetchone()
+            return row
+
+
+def _key(row: tuple[Any, ...], database: BaseDatabaseWrapper) -> ApiKey:
     split = len(KEY_COLUMNS)
     key = _instance(ApiKey, KEY_COLUMNS, row[:split], database)
     key.is_expired = row[split]  # type: ignore[attr-defined]
@@ -47,56 +72,18 @@ def find(public_id: str) -> ApiKey | None:
     return key
 
 
-def _row(database: Any, public_id: str) -> tuple[Any, ...] | None:
-    pool = getattr(database, "pool", None)
-    if pool is None or database.connection is not None:
-        with database.cursor() as cursor:
-            return _fetch(cursor, public_id)
-    with database.wrap_database_errors, _lent(pool) as lent:
-        try:
-            return _fetch(_cursor(lent), public_id, prepare=_is_preparing)
-        except database.Database.Error as error:
-            _recover(lent, error)
-            return _fetch(_cursor(lent), public_id, prepare=False)
+def _question(pool: Any, public_id: str) -> "Question":
+    # Making Django's own connection of a lent one, and giving that back, takes as long as the query.
+    from apikeys.statements import Question  # noqa: PLC0415  (SQLite needs no psycopg)
+
+    return Question(_statement(), pool, public_id)
 
 
-def _fetch(cursor: Any, public_id: str, **how: bool) -> tuple[Any, ...] | None:
-    cursor.execute(_sql(), [public_id], **how)
-    row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
+@cache
+def _statement() -> "Statement":
+    from apikeys.statements import Statement  # noqa: PLC0415  (SQLite needs no psycopg)
 
-
-@contextmanager
-def _lent(pool: Any) -> Iterator[Any]:
-    """Borrow a connection for one query: making Django's own of it, and giving that back, takes as long again."""
-    pool.open()
-    lent = pool.getconn()
-    try:
-        yield lent
-    finally:
-        pool.putconn(lent)
-
-
-def _cursor(lent: Any) -> Any:
-    """Return a cursor that prepares; Django's writes parameters into the text."""
-    import psycopg  # noqa: PLC0415  (SQLite needs none)
-
-    # Django forbids it, for statements whose text never comes again.
-    lent.prepare_threshold = 0
-    return psycopg.Cursor(lent)
-
-
-def _recover(lent: Any, error: Exception) -> None:
-    """Forget the statement, so that asking again without one helps; raises the error where it would not."""
-    global _is_preparing  # noqa: PLW0603
-    state = getattr(error, "sqlstate", None)
-    if state in POOLED_APART:
-        _is_preparing = False
-        log.warning("statement_unprepared", sqlstate=state)
-    elif state == PLAN_OUTDATED:
-        lent.execute("DEALLOCATE ALL")
-    else:
-        raise error
+    return Statement(_sql())
 
 
 @cache

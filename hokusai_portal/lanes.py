@@ -1,7 +1,7 @@
 """Middleware that spares calls of clients what pages and browsers need; judges no caller and knows no route."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -27,15 +27,21 @@ class ClientLaneMiddleware:
         self.view = MlflowProxyView.as_view()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        rest = request.path_info.removeprefix(MOUNT + "/")
-        is_below = 0 < len(rest) < len(request.path_info)
-        if not is_below or any(request.META.get(sign) for sign in SIGNS_OF_BROWSERS) or _is_for_ui(request):
+        if not is_of_client(request.META) or _is_for_ui(request):
             return self.get_response(request)
+        rest = request.path_info.removeprefix(MOUNT + "/")
         response: HttpResponseBase = self.view(request, mount=MOUNT, rest=rest)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         if isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
+
+
+def is_of_client(environ: Mapping[str, Any]) -> bool:
+    """Return whether a request is a call below the tracking URI, and shows no sign of a browser."""
+    path: str = environ.get("PATH_INFO", "")
+    is_below = path.startswith(MOUNT + "/") and len(path) > len(MOUNT) + 1
+    return is_below and not any(environ.get(sign) for sign in SIGNS_OF_BROWSERS)
 
 
 def _is_for_ui(request: HttpRequest) -> bool:

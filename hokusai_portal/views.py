@@ -10,7 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apikeys import scopes
-from apikeys.authentication import CredentialRefusedError, client_address, identify
+from apikeys.authentication import claim_of, client_address
+from apikeys.credentials import CredentialRefusedError
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from hokusai_portal import __version__, draining
@@ -80,7 +81,7 @@ def may_see_details(request: HttpRequest) -> bool:
     """Return whether the caller is staff or holds ``storage:read``; False, not an error, for anybody else."""
     try:
         if "Authorization" in request.headers or "X-Api-Key" in request.headers:
-            return scopes.grants(identify(request.headers, client_address(request)).scopes, "storage:read")
+            return scopes.grants(claim_of(request.headers, client_address(request)).verify().scopes, "storage:read")
         return bool(request.user.is_staff)
     except (CredentialRefusedError, PaceError, DatabaseFault, UnknownPepperError):
         return False

@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from hokusai_portal.application import Application
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hokusai_portal.settings")
 
-application = get_wsgi_application()
+application = Application(get_wsgi_application())

@@ -6,7 +6,7 @@ import structlog
 from django.db import Error as DatabaseFault
 from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, PermissionDenied
 
-from apikeys.authentication import CredentialRefusedError
+from apikeys.credentials import CredentialRefusedError
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from mlflow_proxy import replies

@@ -15,7 +15,7 @@ from rest_framework.throttling import BaseThrottle
 
 from apikeys import pacing, throttling
 from apikeys.actions import Actor
-from apikeys.authentication import ApiKeyAuthentication, client_address, refuse_ended
+from apikeys.authentication import EarlyClaimAuthentication, client_address, refuse_ended
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
 from apikeys.views import CountedView
@@ -41,7 +41,7 @@ LONG_UPLOAD_SECONDS = 1.0
 class MlflowProxyView(CountedView):
     """Hand a permitted call to MLflow and its answer back, streaming both ways."""
 
-    authentication_classes: tuple[type[BaseAuthentication], ...] = (ApiKeyAuthentication,)
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (EarlyClaimAuthentication,)
     permission_classes: tuple[type[BasePermission], ...] = (IsFromAllowedAddress, HoldsRequiredScope)
     throttle_classes: tuple[type[BaseThrottle], ...] = (KeyRateThrottle, ConcurrencyThrottle)
     content_negotiation_class = PassThroughNegotiation

@@ -1,6 +1,5 @@
 """Takes in keys that were found where they do not belong: whoever holds one may end it. Knows no other right."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import structlog
@@ -12,7 +11,7 @@ from rest_framework.response import Response
 from apikeys import actions, notices, trail
 from apikeys.api.parameters import KEY_IN_BODY
 from apikeys.api.views import KeyInQuestion
-from apikeys.authentication import client_address, genuine
+from apikeys.authentication import Claim, claim_of, client_address
 from apikeys.models import ApiKey
 from apikeys.rules import AlreadyRevokedError
 from apikeys.views import CountedView
@@ -42,12 +41,12 @@ class LeakedKey(KeyInQuestion):
 
     field = "key"
 
-    def credential_headers(self, request: Request) -> Mapping[str, str]:
+    def claim(self, request: Request) -> Claim:
         key = self.key_in_body(request)
-        return {} if key is None else {"X-Api-Key": key}
+        return claim_of({} if key is None else {"X-Api-Key": key}, client_address(request))
 
-    def prove(self, text: str, address: str | None) -> ApiKey:
-        return genuine(text, address)
+    def prove(self, claim: Claim) -> ApiKey:
+        return claim.genuine()
 
     def note_use(self, row: ApiKey, request: Request) -> None:
         """Remember nothing: a report is not a use, and who used it last is what its owner will ask."""

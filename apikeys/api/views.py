@@ -1,6 +1,5 @@
 """Key validation for sibling services: is this key good, and is it that service's? Changes nothing."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.parameters import KEY_ANYWHERE
-from apikeys.authentication import ApiKeyAuthentication
+from apikeys.authentication import ApiKeyAuthentication, Claim, claim_of, client_address
 from apikeys.models import DEFAULT_SERVICE, ApiKey, Service
 from apikeys.permissions import IsExpectedService, IsFromAllowedAddress
 from apikeys.views import CountedView
@@ -21,9 +20,9 @@ class KeyInQuestion(ApiKeyAuthentication):
 
     field = "api_key"
 
-    def credential_headers(self, request: Request) -> Mapping[str, str]:
+    def claim(self, request: Request) -> Claim:
         key = self.key_in_body(request)
-        return super().credential_headers(request) if key is None else {"X-Api-Key": key}
+        return super().claim(request) if key is None else claim_of({"X-Api-Key": key}, client_address(request))
 
     def key_in_body(self, request: Request) -> str | None:
         """Return the key that is asked about; None where the body holds none."""

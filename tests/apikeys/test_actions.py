@@ -9,7 +9,8 @@ from django.db import DatabaseError, connections
 
 from apikeys import actions, keys, scopes
 from apikeys.actions import ActionRefusedError, AlreadyRevokedError, AlreadyRotatedError
-from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.authentication import verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.models import ApiKey, AuditEvent, Service, database_now
 
 DAY = datetime.timedelta(days=1)

@@ -15,8 +15,16 @@ from rest_framework.test import APIRequestFactory
 from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
-from apikeys import actions, keys, usage
-from apikeys.authentication import ApiKeyAuthentication, CredentialRefusedError, find_credential, verify
+from apikeys import actions, credentials, failures, keys, usage
+from apikeys.authentication import (
+    CARRIERS,
+    ApiKeyAuthentication,
+    EarlyClaimAuthentication,
+    TooManyFailuresError,
+    claim_early,
+    verify,
+)
+from apikeys.credentials import CredentialRefusedError
 from apikeys.models import AuditEvent
 
 REASONS = ["KEY_UNKNOWN", "KEY_SECRET_WRONG", "KEY_REVOKED", "KEY_EXPIRED", "KEY_DISABLED", "SERVICE_DISABLED"]
@@ -33,7 +41,7 @@ def basic(user, password):
 
 def refusal(headers):
     with pytest.raises(CredentialRefusedError) as caught:
-        find_credential(headers)
+        credentials.find(headers)
     return caught.value
 
 
@@ -106,7 +114,7 @@ def test_basic_auth_forms_key_as_user_name_is_refused(reader):
 
 
 def test_basic_auth_forms_password_is_all_after_the_first_colon():
-    assert find_credential({"Authorization": basic("platform", "a:b:c")}) == ("platform", "a:b:c")
+    assert credentials.find({"Authorization": basic("platform", "a:b:c")}) == ("platform", "a:b:c")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def test_malformed_credential_unknown_scheme_is_refused(value):
 @given(st.text(st.characters(max_codepoint=255), max_size=600))
 def test_malformed_credential_any_authorization_is_read_or_refused(value):
     try:
-        user, text = find_credential({"Authorization": value})
+        user, text = credentials.find({"Authorization": value})
     except CredentialRefusedError:
         return
     assert isinstance(user, str)
@@ -349,3 +357,79 @@ def test_revocation_is_undone_by_nobody(portal, reader, actor, bearer, platform)
     actions.disable_service(service=platform, reason="audit", actor=actor)
     actions.enable_service(service=platform, actor=actor)
     assert portal.get(PATH, headers=bearer(reader)).status_code == 401
+
+
+def environ_of(**headers):
+    return APIRequestFactory().get(PATH, headers=headers).META
+
+
+def early(environ):
+    request = APIRequestFactory().get(PATH)
+    request.META = environ
+    return EarlyClaimAuthentication().authenticate(Request(request))
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+def test_early_claim_is_taken_over_without_a_look_at_the_headers(reader, platform, bearer, header):
+    environ = environ_of(**(bearer(reader) if header == "Authorization" else {header: reader.secret.text}))
+    assert claim_early(environ) is not None
+    for variable in CARRIERS.values():
+        environ.pop(variable, None)
+    assert early(environ) == (platform, reader.row)
+    # It is good for one call.
+    with pytest.raises(CredentialRefusedError, match="No API key found"):
+        early(environ)
+
+
+def test_early_claim_is_one_query_in_all(reader, bearer, django_assert_num_queries):
+    environ = environ_of(**bearer(reader))
+    with django_assert_num_queries(1):
+        claim_early(environ)
+        early(environ)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({}, "KEY_MISSING"),
+        ({"Authorization": "Bearer none"}, "KEY_MALFORMED"),
+        ({"Authorization": "Digest x"}, "SCHEME_UNKNOWN"),
+        ({"Authorization": "Basic !"}, "BASIC_MALFORMED"),
+        ({"Authorization": "Bearer a", "X-API-Key": "b"}, "CREDENTIALS_DIFFER"),
+    ],
+)
+def test_what_is_no_claim_is_refused_in_its_turn_without_the_database(headers, reason):
+    environ = environ_of(**headers)
+    assert claim_early(environ) is None
+    with pytest.raises(CredentialRefusedError) as caught:
+        early(environ)
+    assert caught.value.reason == reason
+
+
+def test_early_claim_of_one_who_failed_too_often_asks_nothing(reader, bearer, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr(failures, "is_paced", lambda *_: True)
+    environ = environ_of(**bearer(reader))
+    with django_assert_num_queries(0):
+        assert claim_early(environ) is None
+        with pytest.raises(TooManyFailuresError):
+            early(environ)
+
+
+def test_early_claim_is_judged_as_any_other(refused):
+    for reason in REASONS:
+        environ = environ_of(Authorization=f"Bearer {refused[reason].secret.text}")
+        claim_early(environ)
+        with pytest.raises(CredentialRefusedError) as caught:
+            early(environ)
+        assert caught.value.reason == reason
+
+
+def test_early_claim_knows_the_user_of_basic(reader, platform):
+    for user, is_good in (("__token__", True), ("platform", True), ("another", False)):
+        environ = environ_of(Authorization=basic(user, reader.secret.text))
+        claim_early(environ)
+        if is_good:
+            assert early(environ) == (platform, reader.row)
+        else:
+            with pytest.raises(CredentialRefusedError):
+                early(environ)

@@ -9,7 +9,8 @@ from django.db import IntegrityError
 
 from apikeys import actions, keys, scopes
 from apikeys.actions import ActionRefusedError, AlreadyIssuedError, AlreadyRevokedError
-from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.authentication import verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.models import ApiKey, AuditEvent, Service
 
 

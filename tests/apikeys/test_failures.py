@@ -5,7 +5,8 @@ import time_machine
 from django.test import RequestFactory
 
 from apikeys import actions, failures, keys
-from apikeys.authentication import CredentialRefusedError, TooManyFailuresError, client_address, verify
+from apikeys.authentication import TooManyFailuresError, client_address, verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.failures import RATE_PER_ADDRESS, RATE_PER_ID
 from tests.apikeys.conftest import forge
 from tests.apikeys.counters import fresh_counters  # noqa: F401  (a fixture)

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 
 from apikeys import actions, restoring
 from apikeys.admin.exports import as_json_lines
-from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.authentication import verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.management.base import NOT_BEGUN
 from apikeys.models import ApiKey, AuditEvent, Service
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.authentication import verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.models import ApiKey, AuditEvent, Service
 
 pytestmark = [

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.apikeys.conftest import forge
 from tests.live.conftest import Stack
 from tests.live.stack import Portal
 
@@ -18,24 +19,25 @@ import psycopg
 from django.db import connection
 from apikeys import lookups
 from apikeys.models import ApiKey
+from apikeys.statements import Statement
 
-public_id, seen, asked, fetch = ApiKey.objects.get().public_id, {}, [], lookups._fetch
+public_id, seen, asked, ask = ApiKey.objects.get().public_id, {}, [], Statement.ask
 
-def count(cursor, *words, **how):
-    asked.append(how)
-    return fetch(cursor, *words, **how)
+def count(statement, *words):
+    asked.append(words)
+    ask(statement, *words)
 
 def note(name):
     connection.close()
     asked.clear()
-    found = lookups.find(public_id) is not None
+    found = lookups.Lookup(public_id).answer() is not None
     lent = connection.connection is not None
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements")
         seen[name] = [found, len(asked), cursor.fetchone()[0], lent]
     connection.close()
 
-lookups._fetch = count
+Statement.ask = count
 note("first")
 note("again")
 with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
@@ -50,6 +52,71 @@ note("without")
 print(json.dumps(seen))
 """
 
+# Through the application as gunicorn calls it. Each note: status, queries, connections at rest in a pool of one.
+CALLS = """
+import io
+import json
+import os
+from django.db import connection
+from apikeys.statements import Statement
+from hokusai_portal.wsgi import application
+
+seen, asked, ask = {}, [], Statement.ask
+PATH, QUERY = "/api/mlflow/api/2.0/mlflow/experiments/get", "experiment_id=0"
+
+def count(statement, *words):
+    asked.append(words)
+    ask(statement, *words)
+
+def note(name, path=PATH, **more):
+    asked.clear()
+    told = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "RAW_URI": f"{path}?{QUERY}"}
+    environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "HTTP_HOST": "127.0.0.1", "REMOTE_ADDR": "192.0.2.1"}
+    environ |= {"wsgi.input": io.BytesIO(b""), "wsgi.url_scheme": "http"}
+    environ |= {"HTTP_AUTHORIZATION": f"Bearer {os.environ['KEY']}"}
+    reply = application(environ | more, lambda status, headers: told.append(int(status[:3])))
+    b"".join(reply)
+    reply.close()
+    seen[name] = [*told, len(asked), connection.pool.get_stats()["pool_available"]]
+
+Statement.ask = count
+connection.pool.open(wait=True)
+note("call")
+for number in range(3):
+    note(f"foreign host {number}", HTTP_HOST="evil.example")
+note("loop", HTTP_X_HOKUSAI_PORTAL="1")
+note("refused method", REQUEST_METHOD="TRACE")
+note("wrong secret", HTTP_AUTHORIZATION=f"Bearer {os.environ['FORGED']}")
+note("no key", HTTP_AUTHORIZATION="Bearer none")
+note("two keys", HTTP_X_API_KEY="another")
+note("of a browser", HTTP_ORIGIN="https://a.example")
+note("elsewhere", "/live")
+note("call again")
+print(json.dumps(seen))
+"""
+
+
+def test_each_call_is_one_query_at_most_and_gives_its_connection_back(local: Portal, stack: Stack) -> None:
+    database = {"DATABASE_URL": stack.database.create("claims"), "HOKUSAI_DATABASE_POOL_SIZE": "1"}
+    local.manage("migrate", "-v0", **database)
+    key = local.manage("issue_key", "--name", "one", "--preset", "reader", "--quiet", **database).strip()
+    forged = forge(key[:20]).text
+    assert json.loads(local.manage("shell", "-v0", "-c", CALLS, **database, KEY=key, FORGED=forged)) == {
+        "call": [200, 1, 1],
+        "foreign host 0": [400, 1, 1],
+        "foreign host 1": [400, 1, 1],
+        "foreign host 2": [400, 1, 1],
+        "loop": [508, 1, 1],
+        "refused method": [405, 1, 1],
+        "wrong secret": [401, 1, 1],
+        "no key": [401, 0, 1],
+        "two keys": [401, 0, 1],
+        "of a browser": [200, 1, 1],
+        "elsewhere": [200, 0, 1],
+        "call again": [200, 1, 1],
+    }
+
 
 def test_query_is_prepared_once_and_survives_what_ends_its_statement(local: Portal, stack: Stack) -> None:
     database = {"DATABASE_URL": stack.database.create("lookups"), "HOKUSAI_DATABASE_POOL_SIZE": "1"}
@@ -58,7 +125,7 @@ def test_query_is_prepared_once_and_survives_what_ends_its_statement(local: Port
     assert json.loads(local.manage("shell", "-v0", "-c", SCRIPT, **database)) == {
         "first": [True, 1, 1, False],
         "again": [True, 1, 1, False],
-        "after a migration": [True, 2, 0, False],
+        "after a migration": [True, 2, 1, False],
         "planned anew": [True, 1, 1, False],
         "of a pooler": [True, 2, 0, False],
         "without": [True, 1, 0, False],

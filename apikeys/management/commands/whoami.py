@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from apikeys import scopes
-from apikeys.authentication import CredentialRefusedError, verify
+from apikeys.authentication import verify
+from apikeys.credentials import CredentialRefusedError
 from apikeys.exceptions import PaceError
 from apikeys.keys import UnknownPepperError
 from apikeys.management.base import ANSWER_IS_NO, KeyCommand, describe, find_key, read_key

@@ -167,7 +167,7 @@ def database_unavailable(ground):
     def fail(*_):
         raise OperationalError
 
-    ground.monkeypatch.setattr(authentication, "verify", fail)
+    ground.monkeypatch.setattr(authentication.Claim, "verify", fail)
     return ground.operator.get("/keys")
 
 

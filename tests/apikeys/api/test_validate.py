@@ -115,7 +115,7 @@ def test_validate_database_down_is_503_and_not_401(portal, monkeypatch):
     def fail(*args):
         raise OperationalError
 
-    monkeypatch.setattr(authentication, "verify", fail)
+    monkeypatch.setattr(authentication.Claim, "__init__", fail)
     response = ask(portal, {"api_key": "any"})
     assert (response.status_code, response["Retry-After"]) == (503, "2")
     assert response.json()["reason"] == "DATABASE_UNAVAILABLE"
@@ -125,7 +125,7 @@ def test_validate_bug_is_left_to_djangos_handler(portal, monkeypatch):
     def fail(*args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(authentication, "verify", fail)
+    monkeypatch.setattr(authentication.Claim, "__init__", fail)
     portal.raise_request_exception = False
     response = ask(portal, {"api_key": "any"})
     assert response.status_code == 500
