@@ -4,9 +4,11 @@ Never runs a password hasher, keeps no cache and writes nothing: one indexed que
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
+from django.db import Error as DatabaseFault
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -107,8 +109,10 @@ class Claim:
         return row
 
     def drop(self) -> None:
-        """Let go of what a claim that was not proven holds."""
-        self._lookup.drop()
+        """Let go of what a claim that was not proven holds: its query counts as a failure like any other."""
+        if self._lookup.is_under_way:
+            with suppress(CredentialRefusedError, keys.UnknownPepperError, DatabaseFault):
+                self.verify()
 
 
 def claim_of(headers: Mapping[str, str], address: str | None) -> Claim:

@@ -29,7 +29,7 @@ SERVICE_COLUMNS = ("id", "service_id", "owner", "workspaces", "presigned_urls", 
 class Lookup:
     """A key that is looked up. PostgreSQL is at work from the first moment; ``answer`` waits for it.
 
-    Until then one of the pool's connections is held: a lookup that nobody waits for has to be dropped.
+    Until then one of the pool's connections is held.
     """
 
     def __init__(self, public_id: str) -> None:
@@ -47,11 +47,10 @@ class Lookup:
             row = self._row()
         return None if row is None else _key(row, self._database)
 
-    def drop(self) -> None:
-        """Let go of the connection, if it is still held."""
-        if self._question is not None:
-            with patience.within(patience.CALL_SECONDS):
-                self._question.drop()
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a connection waits for an answer that nobody has asked for yet."""
+        return self._question is not None and self._question.is_open
 
     def _row(self) -> tuple[Any, ...] | None:
         if self._question is not None:

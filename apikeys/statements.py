@@ -1,6 +1,6 @@
 """One SELECT that PostgreSQL knows by name: asked now, answered later, on a lent connection; knows no table."""
 
-from contextlib import suppress
+import itertools
 from typing import Any
 from weakref import WeakSet
 
@@ -13,11 +13,11 @@ from psycopg.pq.abc import PGresult
 
 log = structlog.get_logger(__name__)
 
-NAME = b"hokusai_call"
-# SQLSTATEs: a migration has changed a column since; or the statement is unknown, or known already, where a pooler
-# hands every transaction another connection.
-PLAN_OUTDATED, POOLED_APART = "0A000", ("26000", "42P05")
+# SQLSTATEs of a statement that is not what it was: a migration has changed a column since; or it is unknown, or known
+# already, where a pooler hands every transaction another connection.
+LOST = ("0A000", "26000", "42P05")
 GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
+_numbers = itertools.count(1)
 
 
 class Statement:
@@ -28,6 +28,8 @@ class Statement:
 
     def __init__(self, sql: str) -> None:
         self._sql = sql.replace("%s", "$1").replace("%%", "%").encode()
+        # Two threads may make one each, and meet on a connection.
+        self._name = b"hokusai_%d" % next(_numbers)
         self._knowing: WeakSet[Any] = WeakSet()
         self._is_preparing = True
 
@@ -37,10 +39,10 @@ class Statement:
             lent.pgconn.send_query_params(self._sql, [value.encode()])
             return
         if lent not in self._knowing:
-            lent.pgconn.send_prepare(NAME, self._sql)
+            lent.pgconn.send_prepare(self._name, self._sql)
             _result(lent)
             self._knowing.add(lent)
-        lent.pgconn.send_query_prepared(NAME, [value.encode()])
+        lent.pgconn.send_query_prepared(self._name, [value.encode()])
 
     def answer(self, lent: Any) -> tuple[Any, ...] | None:
         """Return the first row of the answer, None where there is no row; raises psycopg.Error."""
@@ -51,66 +53,66 @@ class Statement:
         reader.set_pgresult(result)
         return reader.load_row(0, tuple)
 
-    def recover(self, lent: Any, error: Exception) -> None:
-        """Make ready to ask again after an error that says nothing of the query; raises every other."""
-        state = getattr(error, "sqlstate", None)
-        if state in POOLED_APART:
-            self._is_preparing = False
-            log.warning("statement_unprepared", sqlstate=state)
-        elif state == PLAN_OUTDATED:
-            lent.execute("DEALLOCATE ALL")
-            self._knowing.discard(lent)
-        else:
+    def go_on_after(self, error: psycopg.Error) -> None:
+        """Prepare no more where an error says that it does not help; raises every other."""
+        if error.sqlstate not in LOST:
             raise error
+        self._is_preparing = False
+        log.warning("statement_unprepared", sqlstate=error.sqlstate)
 
 
 class Question:
     """A statement under way on a connection that the pool lends for it alone: the database works, the caller goes on.
 
-    Making one raises nothing; ``answer`` does. One whose answer nobody wants has to be dropped.
+    What the database says against it is raised by ``answer``, which has to be called: it gives the connection back.
     """
 
     def __init__(self, statement: Statement, pool: Any, value: str) -> None:
         self._statement, self._pool, self._value = statement, pool, value
-        self._lent, self._error = None, None
+        self._lent: Any = None
+        self._error: psycopg.Error | None = None
         try:
             pool.open()
             self._lent = pool.getconn()
             statement.ask(self._lent, value)
         except psycopg.Error as error:
             self._error = error
+        except BaseException:
+            self._give_back()
+            raise
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is held."""
+        return self._lent is not None
 
     def answer(self) -> tuple[Any, ...] | None:
-        """Return the first row, None where there is none, and the connection to its pool; raises psycopg.Error."""
-        lent, self._lent = self._lent, None
+        """Return the first row, None where there is none; raises psycopg.Error."""
         try:
-            return self._answer(lent)
+            return self._answer()
         finally:
-            if lent is not None:
-                self._pool.putconn(lent)
+            self._give_back()
 
-    def drop(self) -> None:
-        """Give the connection back, if it is still held, and never mind the answer."""
-        if self._lent is not None:
-            # A connection that goes back in the middle of a query would be closed.
-            with suppress(psycopg.Error):
-                self.answer()
-
-    def _answer(self, lent: Any) -> tuple[Any, ...] | None:
+    def _answer(self) -> tuple[Any, ...] | None:
         try:
             if self._error is not None:
                 raise self._error
-            return self._statement.answer(lent)
+            return self._statement.answer(self._lent)
         except psycopg.Error as error:
-            if lent is None:
-                raise
-            self._statement.recover(lent, error)
-            self._statement.ask(lent, self._value)
-            return self._statement.answer(lent)
+            self._statement.go_on_after(error)
+        self._statement.ask(self._lent, self._value)
+        return self._statement.answer(self._lent)
+
+    def _give_back(self) -> None:
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            self._pool.putconn(lent)
 
 
 def _result(lent: Any) -> PGresult:
-    result: PGresult = lent.wait(generators.execute(lent.pgconn))[-1]
-    if result.status not in GOOD:
-        raise errors.error_from_result(result, encoding="utf-8")
-    return result
+    results: list[PGresult] = lent.wait(generators.execute(lent.pgconn))
+    if not results:
+        raise psycopg.InternalError("no answer")
+    if results[0].status not in GOOD:
+        raise errors.error_from_result(results[0])
+    return results[0]

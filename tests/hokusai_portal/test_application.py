@@ -1,5 +1,9 @@
 """Around Django: which requests' keys are looked up early, and that no lookup is left over."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from apikeys import authentication
@@ -63,3 +67,10 @@ def test_no_claim_is_made_of_what_is_no_call_of_a_client(claim, path, more):
 def test_claim_that_cannot_be_made_is_nobody_s_to_drop(monkeypatch):
     monkeypatch.setattr(authentication, "claim_early", lambda _: None)
     assert serve(lambda *_: [b"served"]) == [b"served"]
+
+
+def test_any_server_can_load_it():
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = [sys.executable, "-c", "from hokusai_portal.wsgi import application; print(type(application).__name__)"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "Application\n", done.stderr

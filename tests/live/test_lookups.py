@@ -43,7 +43,9 @@ note("again")
 with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as other:
     other.execute("ALTER TABLE apikeys_apikey ALTER COLUMN digest TYPE varchar(65)")
 note("after a migration")
-note("planned anew")
+note("without since")
+lookups._statement.cache_clear()
+note("of another process")
 lent = connection.pool.getconn()
 lent.pgconn.exec_(b"DEALLOCATE ALL")
 connection.pool.putconn(lent)
@@ -57,6 +59,7 @@ CALLS = """
 import io
 import json
 import os
+import psycopg
 from django.db import connection
 from apikeys.statements import Statement
 from hokusai_portal.wsgi import application
@@ -93,6 +96,16 @@ note("two keys", HTTP_X_API_KEY="another")
 note("of a browser", HTTP_ORIGIN="https://a.example")
 note("elsewhere", "/live")
 note("call again")
+with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+    other.execute("LOCK TABLE apikeys_service")
+    note("database hangs")
+    connection.pool.wait()
+    note("database hangs, foreign host", HTTP_HOST="evil.example")
+connection.pool.wait()
+note("database is back")
+for number in range(30):
+    note("a flood", HTTP_HOST="evil.example", HTTP_AUTHORIZATION=f"Bearer {os.environ['FORGED']}")
+note("still good elsewhere", REMOTE_ADDR="192.0.2.2")
 print(json.dumps(seen))
 """
 
@@ -115,6 +128,11 @@ def test_each_call_is_one_query_at_most_and_gives_its_connection_back(local: Por
         "of a browser": [200, 1, 1],
         "elsewhere": [200, 0, 1],
         "call again": [200, 1, 1],
+        "database hangs": [503, 1, 0],
+        "database hangs, foreign host": [400, 1, 0],
+        "database is back": [200, 1, 1],
+        "a flood": [400, 0, 1],
+        "still good elsewhere": [200, 1, 1],
     }
 
 
@@ -126,7 +144,8 @@ def test_query_is_prepared_once_and_survives_what_ends_its_statement(local: Port
         "first": [True, 1, 1, False],
         "again": [True, 1, 1, False],
         "after a migration": [True, 2, 1, False],
-        "planned anew": [True, 1, 1, False],
+        "without since": [True, 1, 1, False],
+        "of another process": [True, 1, 2, False],
         "of a pooler": [True, 2, 0, False],
         "without": [True, 1, 0, False],
     }
