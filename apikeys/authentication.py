@@ -99,10 +99,12 @@ class Claim:
 
     def genuine(self) -> ApiKey:
         """Return the row of a key whose secret is right, whether or not it may still be used; raises as ``verify``."""
-        key, row = self._key, self._lookup.answer()
-        # An unknown id costs the same digest as a known one, so that time does not tell them apart.
-        stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(conf.peppers()))
-        is_genuine = keys.is_digest_of(stored, key, number, conf.peppers())
+        key, peppers = self._key, conf.peppers()
+        # Under each pepper, while the database works: time tells no unknown id from a known one.
+        digests = {number: keys.digest(key, number, peppers) for number in peppers}
+        row = self._lookup.answer()
+        stored, number = (row.digest, row.pepper_number) if row else ("0" * 64, max(peppers))
+        is_genuine = keys.is_same(stored, digests.get(number) or keys.digest(key, number, peppers))
         if row is None or not is_genuine:
             failures.count(key.public_id, self._address)
             raise refused("KEY_SECRET_WRONG" if row else "KEY_UNKNOWN", key.public_id)

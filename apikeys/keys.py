@@ -80,7 +80,12 @@ def digest(key: Key, number: int, peppers: Peppers) -> str:
 
 def is_digest_of(stored: str, key: Key, number: int, peppers: Peppers) -> bool:
     """Return whether ``stored`` is the key's digest, in time that does not depend on where they differ."""
-    return hmac.compare_digest(stored, digest(key, number, peppers))
+    return is_same(stored, digest(key, number, peppers))
+
+
+def is_same(stored: str, digest_of_key: str) -> bool:
+    """Return whether two digests are one, in time that does not depend on where they differ."""
+    return hmac.compare_digest(stored, digest_of_key)
 
 
 def parse_peppers(text: str) -> dict[int, bytes]:

@@ -17,7 +17,7 @@ from bench.results import BASIC_AUTH, MLFLOW, PORTAL, Measure, Result
 from bench.stack import Side, Stack, running
 
 RESULTS = Path(__file__).with_name("results")
-CALLS = {False: metadata.Plan(rounds=3, seconds=2.0, spaced_calls=10), True: metadata.Plan(2, 1.0, 8)}
+CALLS = {False: metadata.Plan(rounds=3, seconds=2.0, spaced_calls=25), True: metadata.Plan(2, 1.0, 8)}
 BYTES = {
     False: transfers.Plan({1: 8, 64: 3, 1024: 2}, small_files=200, small_rounds=2, at_once_size=64, at_once_rounds=1),
     True: transfers.Plan({1: 5, 64: 2}, small_files=50, small_rounds=2, at_once_size=32, at_once_rounds=1),
