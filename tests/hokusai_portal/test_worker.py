@@ -161,6 +161,24 @@ def test_worker_runs_every_job_and_stops_when_told(monkeypatch, log_output):
     assert not thread.is_alive()
 
 
+# Where the main thread stands still, the kernel hands a signal to any other; here to the one that sends it.
+SIGNALLED = """
+import signal, threading
+import django
+django.setup()
+from hokusai_portal.worker import Worker
+worker = Worker([])
+signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()
+worker.run()
+"""
+
+
+def test_worker_ends_when_another_thread_takes_the_signal():
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_worker_does_not_wait_for_a_job_that_hangs(monkeypatch):
     monkeypatch.setattr(worker, "GRACE_SECONDS", 0.1)

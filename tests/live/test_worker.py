@@ -1,6 +1,5 @@
 """The worker on PostgreSQL: one at a time across processes, and a restart of the database is waited out."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Stack
-from tests.live.processes import ROOT, Program, eventually, json_lines, signal_group
+from tests.live.processes import ROOT, Program, eventually, json_lines
 from tests.live.stack import ComponentMissingError, Database, Portal
 
 pytestmark = pytest.mark.live
@@ -102,16 +101,3 @@ def test_worker_outlives_a_restart_of_the_database(stack: Stack, own_database: D
     finally:
         worker.end()
     assert worker.events("worker_stopped")
-
-
-def test_worker_that_stands_still_when_it_is_told_to_end_does_so_afterwards(local: Portal, tmp_path: Path) -> None:
-    worker = Worker(local, tmp_path)
-    worker.start()
-    try:
-        worker.wait_until(lambda: worker.events("worker_started"))
-        # Of a process that stands still any thread may take the signal, not only the one that acts on it.
-        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT):
-            signal_group(worker.pid, number)
-        assert eventually(lambda: worker.events("worker_stopped"), 30)
-    finally:
-        worker.end()
