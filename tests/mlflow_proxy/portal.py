@@ -107,13 +107,14 @@ def running(home: Home, upstream: Stub, name: str, **variables: str) -> Iterator
     fast = {"HOKUSAI_USAGE_FLUSH_SECONDS": "0.2", "HOKUSAI_WEB_WORKERS": "1"}
     environment = home.environment(PORTAL_PORT=str(port), MLFLOW_SERVER_URL=upstream.url, **(fast | variables))
     command = [sys.executable, "-m", "gunicorn", "-c", "hokusai_portal/gunicorn.conf.py"]
+    workers = int(environment["HOKUSAI_WEB_WORKERS"])
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     portal = Portal(port, home, log_path, process)
     try:
-        # The first worker asks MLflow for its version once; only then is the upstream quiet.
+        # The first worker asks MLflow for its version once; only then is the upstream quiet. It answers alone at first.
         eventually(
-            lambda: _is_answering(portal) and "mlflow_layout_" in portal.log,
+            lambda: _is_answering(portal) and "mlflow_layout_" in portal.log and len(portal.worker_pids) == workers,
             lambda: f"the portal did not start:\n{portal.log}",
         )
         yield portal

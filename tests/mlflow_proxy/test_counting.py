@@ -48,10 +48,10 @@ def test_scrape_adds_up_all_workers(two: Portal) -> None:
     files = [folder / f"counter_{pid}.db" for pid in two.worker_pids]
     labels = {"method": "GET", "status": "200", "traffic": "metadata", "service": "platform"}
     before, asked = value(scrape(two), "hokusai_requests_total", **labels), 0
-    while asked < 20 or not all(b"hokusai_requests_total" in file.read_bytes() for file in files):
+    assert len(files) == 2
+    while asked < 20 or not all(file.exists() and b"hokusai_requests_total" in file.read_bytes() for file in files):
         call(two, "GET", SEARCH)
         asked += 1
-    assert len(files) == 2
     eventually(lambda: value(scrape(two), "hokusai_requests_total", **labels) - before == asked)
 
 
