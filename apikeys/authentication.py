@@ -16,13 +16,13 @@ from rest_framework.request import Request
 from apikeys import addresses, conf, credentials, failures, keys, lookups, usage
 from apikeys.credentials import CredentialRefusedError, refused
 from apikeys.exceptions import PaceError
+from apikeys.fields import Fields
 from apikeys.models import ApiKey, Service
 
 log = structlog.get_logger(__name__)
 
-# Where a request's environ holds the claim that was made of it, and where its credentials.
+# Where a request's environ holds the claim that was made of it.
 CLAIM = "hokusai.claim"
-CARRIERS = {"Authorization": "HTTP_AUTHORIZATION", "X-Api-Key": "HTTP_X_API_KEY"}
 
 
 class TooManyFailuresError(PaceError):
@@ -47,7 +47,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def claim(self, request: Request) -> "Claim":
         """Return what the request claims; raises as ``claim_of``."""
-        return claim_of(request.headers, client_address(request))
+        return claim_of(Fields(request.META), client_address(request))
 
     def prove(self, claim: "Claim") -> ApiKey:
         """Return the row of a key that may be used; raises what ``Claim.verify`` raises."""
@@ -55,7 +55,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def note_use(self, row: ApiKey, request: Request) -> None:
         """Remember that the key was used, from where and by what."""
-        usage.record(row.pk, client_address(request), request.headers.get("User-Agent", ""))
+        usage.record(row.pk, client_address(request), Fields(request.META).get("User-Agent", ""))
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -128,9 +128,8 @@ def claim_early(environ: dict[str, Any]) -> Claim | None:
 
     ``environ`` is a request's, of WSGI.
     """
-    headers = {name: environ[variable] for name, variable in CARRIERS.items() if variable in environ}
     try:
-        claim = claim_of(headers, address_of(environ))
+        claim = claim_of(Fields(environ), address_of(environ))
     except (CredentialRefusedError, TooManyFailuresError):
         return None
     environ[CLAIM] = claim

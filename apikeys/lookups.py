@@ -24,6 +24,7 @@ KEY_COLUMNS = (
     *("id", "service", "public_id", "digest", "pepper_number", "scopes", "lineage", "rate_limit_per_hour"),
     *("allowed_ips", "expires_at", "revoked_at", "disabled_at"),
 )
+_SERVICE = ApiKey._meta.get_field("service")
 SERVICE_COLUMNS = ("id", "service_id", "owner", "workspaces", "presigned_urls", "disabled_at")
 
 
@@ -68,7 +69,8 @@ def _key(row: tuple[Any, ...], database: BaseDatabaseWrapper) -> ApiKey:
     key = _instance(ApiKey, KEY_COLUMNS, row[:split], database)
     key.is_expired = row[split]  # type: ignore[attr-defined]
     key.replaced_at = _moment(row[split + 1], database)  # type: ignore[attr-defined]
-    key.service = _instance(Service, SERVICE_COLUMNS, row[split + 2 :], database)
+    # Assigning it would ask the routers first, whether the two may be related.
+    _SERVICE.set_cached_value(key, _instance(Service, SERVICE_COLUMNS, row[split + 2 :], database))
     return key
 
 

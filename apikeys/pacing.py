@@ -15,7 +15,6 @@ from limits import RateLimitItem
 from limits import parse as parse_anew
 from limits.errors import StorageError
 from limits.storage import Storage, storage_from_string
-from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -88,8 +87,8 @@ class Pace:
     """One counter of calls, in Redis while it answers, else in this process."""
 
     def __init__(self, redis_url: str) -> None:
-        self._here = FixedWindowRateLimiter(Memory())
-        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._here = Memory()
+        self._shared = _redis(redis_url) if redis_url else None
         self._rests_until = 0.0
 
     def take(self, rate: str, *names: str) -> Verdict:
@@ -105,7 +104,8 @@ class Pace:
 
     def is_exhausted(self, rate: str, *names: str) -> bool:
         """Return whether this process has counted a rate full, without counting."""
-        return not self._here.test(parse(rate), *names)
+        item = parse(rate)
+        return self._here.get(item.key_for(*names)) >= item.amount
 
 
 @cache
@@ -126,8 +126,9 @@ def _redis(url: str) -> Storage:
     return cast("Storage", storage)
 
 
-def _take(limiter: FixedWindowRateLimiter, item: RateLimitItem, names: tuple[str, ...]) -> Verdict:
-    is_within = limiter.hit(item, *names)
-    reset_at, remaining = limiter.get_window_stats(item, *names)
-    seconds = max(1, round(reset_at - time.time()))
-    return Verdict(is_within, item.amount, max(0, remaining), seconds, item.get_expiry())
+def _take(storage: Storage, item: RateLimitItem, names: tuple[str, ...]) -> Verdict:
+    # The library's fixed window, whose strategy composes the name four times and asks for the count once more.
+    key, window = item.key_for(*names), item.get_expiry()
+    count = storage.incr(key, window)
+    seconds = max(1, round(storage.get_expiry(key) - time.time()))
+    return Verdict(count <= item.amount, item.amount, max(0, item.amount - count), seconds, window)

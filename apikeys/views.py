@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.views import APIView
 
 from apikeys import calls, sunsets
+from apikeys.fields import Fields
 from apikeys.models import ApiKey
 
 
@@ -66,7 +67,7 @@ class CountedView(APIView):
             bytes_in=self.received(),
             bytes_out=_sent(request, response, passing),
             seconds=time.perf_counter() - self._began_at,
-            agent=request.headers.get("User-Agent", ""),
+            agent=Fields(request.META).get("User-Agent", ""),
         )
 
 

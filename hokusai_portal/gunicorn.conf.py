@@ -24,7 +24,7 @@ forwarder_headers = ""
 header_map = "refuse"
 forwarded_allow_ips = ",".join(env.TRUSTED_PROXIES)
 
-accesslog = None
+logger_class = "hokusai_portal.gunicorn_worker.PortalLogger"
 logconfig_dict = log_config.dict_config(env.LOG_LEVEL)
 
 

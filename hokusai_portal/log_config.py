@@ -77,7 +77,6 @@ def dict_config(level: str) -> dict[str, Any]:
             "django.server": {"level": "WARNING"},
             "urllib3": {"level": "ERROR"},
             "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
-            "gunicorn.access": {"level": "CRITICAL"},
         },
     }
 

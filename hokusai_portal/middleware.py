@@ -1,8 +1,8 @@
 """Gives every request its id and its trace, and writes the one line that says how it ended; decides nothing."""
 
 import logging
+import secrets
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -10,6 +10,7 @@ import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
+from apikeys.fields import Fields
 from hokusai_portal.hosts import ASKED_BY_ADDRESS
 from mlflow_proxy import headers
 
@@ -28,9 +29,9 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # What a reply that was never closed has left in this thread.
         structlog.contextvars.clear_contextvars()
-        request_id = str(uuid.uuid4())
+        request_id = secrets.token_hex(16)
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        if trace_id := headers.trace_id(request.headers):
+        if trace_id := headers.trace_id(Fields(request.META)):
             structlog.contextvars.bind_contextvars(trace_id=trace_id)
         response = self.get_response(request)
         response["X-Request-ID"] = request_id

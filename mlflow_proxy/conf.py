@@ -1,5 +1,6 @@
 """The app's typed window on Django's settings; reads them on every access and stores nothing."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,7 +23,12 @@ class Upstream(NamedTuple):
 
 
 def upstream() -> Upstream:
-    parts = urlsplit(settings.MLFLOW_SERVER_URL)
+    return _upstream(settings.MLFLOW_SERVER_URL)
+
+
+@lru_cache(maxsize=8)
+def _upstream(url: str) -> Upstream:
+    parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return Upstream(parts.scheme, parts.hostname or "", port, parts.netloc)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rest_framework.request import Request
 
+from apikeys.fields import Fields
 from mlflow_proxy import belongings, conf, inflation, parameters
 from mlflow_proxy.bodies import RequestBody
 from mlflow_proxy.exceptions import BodyRefusedError, CodingRefusedError, PreconditionFailedError
@@ -31,11 +32,12 @@ def take(
         return None
     if route.is_artifact:
         _refuse_half_meant(request)
-    coding = request.headers.get("Content-Encoding", "")
+    received = Fields(request.META)
+    coding = received.get("Content-Encoding", "")
     if route.traffic == "stream":
         raw = body.read_whole(conf.max_json_bytes())
         plain = inflation.inflate(raw, coding, conf.max_json_bytes())
-        parameters.check_spans(plain, request.headers.get("Content-Type", ""))
+        parameters.check_spans(plain, received.get("Content-Type", ""))
         return raw
     if route.traffic == "metadata":
         if coding:
@@ -51,7 +53,8 @@ def take(
 
 
 def _refuse_half_meant(request: Request) -> None:
-    if "Content-Range" in request.headers:
+    received = Fields(request.META)
+    if "Content-Range" in received:
         raise BodyRefusedError("A part of a file cannot be stored (Content-Range). Send the whole.")
-    if any(name in request.headers for name in WRITE_CONDITIONS):
+    if any(name in received for name in WRITE_CONDITIONS):
         raise PreconditionFailedError(f"A write takes no condition here. Leave {', '.join(WRITE_CONDITIONS)} out.")

@@ -50,16 +50,21 @@ def listed(query: tuple[tuple[str, str], ...]) -> Iterator[tuple[str, ...]]:
 
 def check_query(query: tuple[tuple[str, str], ...], route: Route) -> None:
     """Raise AmbiguousTargetError for a repeated single field, two runs under two names, or an ambiguous path."""
-    repeatable = REPEATABLE | ({"run_id"} if route.template.endswith("metrics/get-history-bulk") else frozenset())
-    names = Counter(name for name, _ in query)
-    if repeated := sorted(name for name, count in names.items() if count > 1 and name not in repeatable):
-        raise AmbiguousTargetError(f"The query repeats {', '.join(repeated)}.", reason="AMBIGUOUS_QUERY")
     fields = dict(query)
+    if len(fields) < len(query):
+        _refuse_repeated(query, route)
     if "run_id" in fields and fields.get("run_uuid", fields["run_id"]) != fields["run_id"]:
         raise AmbiguousTargetError("run_id and run_uuid name different runs.", reason="AMBIGUOUS_QUERY")
     for name, value in query:
         if name in PATH_FIELDS:
             paths.refuse_ambiguous_path(paths.fully_decoded(value).removesuffix("/"))
+
+
+def _refuse_repeated(query: tuple[tuple[str, str], ...], route: Route) -> None:
+    repeatable = REPEATABLE | ({"run_id"} if route.template.endswith("metrics/get-history-bulk") else frozenset())
+    names = Counter(name for name, _ in query)
+    if repeated := sorted(name for name, count in names.items() if count > 1 and name not in repeatable):
+        raise AmbiguousTargetError(f"The query repeats {', '.join(repeated)}.", reason="AMBIGUOUS_QUERY")
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Left out on purpose: assistant, jobs, scorers, AI gateway, webhooks, GraphQL, de
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from mlflow_proxy.exceptions import RouteUnknownError
@@ -266,6 +267,7 @@ _TABLE = Table(TABLE)
 ROUTES = _TABLE.rows
 
 
+@lru_cache(maxsize=512)
 def find(method: str, segments: tuple[str, ...]) -> Route:
     """Return the row of TABLE for a decoded path; raises RouteUnknownError for everything that is not in it."""
     row = _TABLE.find(method, segments)

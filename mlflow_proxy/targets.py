@@ -6,6 +6,7 @@ is rendered from the decoded form, so that the portal decides on exactly what ML
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from mlflow_proxy.artifacts import paths
@@ -15,9 +16,12 @@ from mlflow_proxy.exceptions import AmbiguousTargetError
 SEGMENT_SAFE = "!$&'()*+,;=:@"
 MAXIMUM_FIELDS = 2000
 CREDENTIAL_FIELDS = {"api_key", "access_token"}
+# Clients ask for few targets again and again, a training loop for one. Longer ones are as rare as they are large.
+REMEMBERED = 512
+REMEMBERED_LENGTH = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestTarget:
     """Decoded path segments below the mount, and query fields in their order."""
 
@@ -26,7 +30,11 @@ class RequestTarget:
 
     def render(self, prefix: str = "") -> str:
         """Return the ASCII request target (RFC 9112 §3.2.1) below ``prefix``, which is empty or like ``/mlflow``."""
-        path = f"{prefix}/" + "/".join(quote(segment, safe=SEGMENT_SAFE) for segment in self.segments)
+        return prefix + self._rendered
+
+    @cached_property
+    def _rendered(self) -> str:
+        path = "/" + "/".join(quote(segment, safe=SEGMENT_SAFE) for segment in self.segments)
         return f"{path}?{urlencode(self.query)}" if self.query else path
 
 
@@ -36,6 +44,10 @@ def parse(raw: str, mount: str = "") -> RequestTarget:
     ``raw`` is the request target as received, its bytes read as Latin-1 as WSGI servers do. Raises
     AmbiguousTargetError, whose message names the rule and never repeats the target.
     """
+    return _remembered(raw, mount) if len(raw) <= REMEMBERED_LENGTH else _parse(raw, mount)
+
+
+def _parse(raw: str, mount: str) -> RequestTarget:
     try:
         text = raw.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -53,6 +65,9 @@ def parse(raw: str, mount: str = "") -> RequestTarget:
     for segment in below:
         paths.refuse_ambiguous_segment(segment)
     return RequestTarget(below, _parse_query(query))
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_parse)
 
 
 def _decode_segment(segment: str) -> str:

@@ -16,6 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from apikeys import pacing, throttling
 from apikeys.actions import Actor
 from apikeys.authentication import EarlyClaimAuthentication, client_address, refuse_ended
+from apikeys.fields import Fields
 from apikeys.permissions import HoldsRequiredScope, IsFromAllowedAddress
 from apikeys.throttling import ConcurrencyThrottle, KeyRateThrottle
 from apikeys.views import CountedView
@@ -61,9 +62,10 @@ class MlflowProxyView(CountedView):
 
     def initial(self, request: Request, *args: Any, mount: str = "", **kwargs: Any) -> None:
         """Desks 1 to 4. Identity comes first: without a key every path is the same 401."""
-        if headers.HOP_HEADER in request.headers:
+        received = Fields(request.META)
+        if headers.HOP_HEADER in received:
             raise LoopDetectedError()
-        if "Host" not in request.headers:
+        if "Host" not in received:
             # Django would take the server's own name, and so let a request without a host pass for one of ours.
             raise AmbiguousTargetError("The request has no Host (RFC 9112 §3.2).", reason="HOST_MISSING")
         self.perform_authentication(request)
@@ -82,7 +84,7 @@ class MlflowProxyView(CountedView):
         route = self.route
         self.refuse_switched_off()
         sent = headers.outbound(
-            request.headers,
+            Fields(request.META),
             route,
             host=conf.upstream().netloc,
             address=client_address(request),
@@ -125,7 +127,7 @@ class MlflowProxyView(CountedView):
             workspaces.refuse_pinned(service.workspaces)
             return None
         workspaces.refuse_management(service.workspaces, self.route, self.target.segments)
-        return workspaces.choose(service.workspaces, request.headers.get(headers.WORKSPACE_HEADER))
+        return workspaces.choose(service.workspaces, Fields(request.META).get(headers.WORKSPACE_HEADER))
 
     def _as_call(self, request: Request, sent: dict[str, str], body: bytes | RequestBody | None) -> Call:
         key, began_at = cast("ApiKey", request.auth), time.monotonic()
@@ -140,7 +142,7 @@ class MlflowProxyView(CountedView):
             method=request.method or "",
             route=self.route,
             target=self.target,
-            headers=request.headers,
+            headers=Fields(request.META),
             sent=sent,
             body=body,
             workspace=self.workspace,

@@ -10,6 +10,7 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 from apikeys import usage
 from apikeys.models import ApiKey
 from hokusai_portal import env
+from hokusai_portal.gunicorn_worker import PortalLogger
 from mlflow_proxy import metrics
 
 PATH = env.BASE_DIR / "hokusai_portal" / "gunicorn.conf.py"
@@ -50,11 +51,17 @@ def test_gunicorn_every_name_is_a_setting(names):
         ("header_map", "refuse"),
         ("limit_request_line", 8190),
         ("accesslog", None),
+        ("logger_class", PortalLogger),
         ("wsgi_app", "hokusai_portal.wsgi:application"),
     ],
 )
 def test_gunicorn_setting_is_as_meant(config, name, value):
     assert getattr(config, name) == value
+
+
+def test_gunicorn_gathers_nothing_of_a_request():
+    # A logger that was never set up could not gather a thing.
+    PortalLogger.__new__(PortalLogger).access(None, None, {}, None)
 
 
 def test_gunicorn_listens_where_the_environment_says(config):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlflow_proxy.exceptions import AmbiguousTargetError
-from mlflow_proxy.targets import MAXIMUM_FIELDS, RequestTarget, parse
+from mlflow_proxy.targets import MAXIMUM_FIELDS, REMEMBERED_LENGTH, RequestTarget, parse
 
 thorough = settings(max_examples=500, deadline=None)
 
@@ -193,3 +193,20 @@ def test_parse_the_mount_itself_has_no_segments(raw: str) -> None:
 
 def test_parse_escaped_letters_in_the_mount_are_rendered_plain() -> None:
     assert parse("/%61pi/mlflow/%78", "/api/mlflow").render("/mlflow") == "/mlflow/x"
+
+
+def test_parse_short_target_is_remembered() -> None:
+    raw = "/api/2.0/mlflow/runs/get?run_id=remembered"
+    assert parse(raw) is parse(raw)
+
+
+def test_parse_long_target_is_not_remembered() -> None:
+    raw = f"/{'a' * REMEMBERED_LENGTH}"
+    assert parse(raw) == parse(raw)
+    assert parse(raw) is not parse(raw)
+
+
+def test_parse_refused_target_is_refused_again() -> None:
+    for _ in range(2):
+        with pytest.raises(AmbiguousTargetError):
+            parse("/a//b")
