@@ -50,6 +50,8 @@ def test_store_that_hangs_does_not_hold_readiness_up(s3_stub: Stub, monkeypatch:
     for _ in range(2):
         (probe,) = watch.get()
         assert (probe.status, probe.reason) == ("failed", "PROBE_TIMED_OUT")
+        # A connection takes as long as it takes; a second look would make another.
+        s3_stub.wait(lambda: bool(s3_stub.seen))
     assert len(s3_stub.seen) == 1
     s3_stub.reset()
 

@@ -151,6 +151,7 @@ def test_store_that_hangs_is_given_up(s3_stub: Stub, monkeypatch: pytest.MonkeyP
     (probe,) = store.walk_steps()
     assert (probe.status, probe.reason) == ("failed", "STORE_UNAVAILABLE")
     assert "did not answer" in probe.hint
+    s3_stub.wait(lambda: bool(s3_stub.seen))
     assert len(s3_stub.seen) == 1
 
 
@@ -233,6 +234,7 @@ def test_mlflow_that_does_not_answer_an_upload_is_asked_to_delete_it(
     stub.script = lambda seen: Answer([], "hang") if seen.method == "PUT" else Answer([ok()])
     (probe,) = store.walk_both()
     assert probe.reason == "UPSTREAM_TIMED_OUT"
+    stub.wait(lambda: len(stub.seen) > 1)
     assert [seen.method for seen in stub.seen] == ["PUT", "DELETE"]
     assert stub.seen[1].target.startswith(f"/mlflow{mlflow.ARTIFACTS}/")
 
