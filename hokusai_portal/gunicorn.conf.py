@@ -4,7 +4,7 @@
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from hokusai_portal import draining, env, log_config
+from hokusai_portal import draining, env, log_config, memory
 
 wsgi_app = "hokusai_portal.wsgi:application"
 bind = f"{env.PORTAL_HOST}:{env.PORTAL_PORT}"
@@ -57,12 +57,13 @@ def when_ready(server: Arbiter) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Give the worker files of its own to count into, and an end to its patience with the database."""
+    """Give the worker files of its own to count into, an end to its patience with the database, and memory back."""
     del server
     from apikeys import patience  # noqa: PLC0415
     from mlflow_proxy import metrics  # noqa: PLC0415
 
     patience.set_default(patience.REQUEST_SECONDS)
+    memory.give_back_large_buffers()
     metrics.reserve(env.METRICS_DIR, worker.pid)
 
 
@@ -70,11 +71,15 @@ def post_worker_init(worker: Worker) -> None:
     """Load what the first caller would wait for; say in the log, once MLflow is up, whether the portal knows it."""
     import gc  # noqa: PLC0415
 
+    from gunicorn.http.unreader import SocketUnreader  # noqa: PLC0415
+
     from hokusai_portal import urls  # noqa: F401, PLC0415  (half a thousand modules)
-    from mlflow_proxy import conf  # noqa: PLC0415
+    from mlflow_proxy import bodies, conf  # noqa: PLC0415
     from mlflow_proxy.artifacts import stores  # noqa: PLC0415
     from mlflow_proxy.health import readiness  # noqa: PLC0415
 
+    # As much as is asked for: what gunicorn reads beyond that, it copies with each piece, up to four times.
+    SocketUnreader.max_body_chunk = bodies.PIECE
     if conf.is_direct():
         # boto3 takes a second to load: here, and not at the first caller's expense.
         stores.current()

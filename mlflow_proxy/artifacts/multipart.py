@@ -7,6 +7,7 @@ import base64
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import structlog
@@ -31,21 +32,22 @@ class MultipartUpload:
         self._size, self._crc = 0, 0
         self._answer: dict[str, Any] = {}
 
-    def carry(self, first: bytearray, others: Iterator[bytearray]) -> None:
-        """Send all parts; returns when the store has them. Raises BodyTooLargeError beyond what parts can carry."""
+    def carry(self, cut: Iterator[bytearray]) -> None:
+        """Send all parts; returns when the store has them. Raises BodyTooLargeError beyond what parts can carry.
+
+        The iterator's parts are to be held by nobody else: each is memory.
+        """
         convoy = parts.Convoy(self._send)
         try:
-            part = first
-            for number in range(1, parts.MAXIMUM_PARTS + 1):
+            for number in count(1):
+                if not (part := next(cut, bytearray())):
+                    break
+                if number > parts.MAXIMUM_PARTS:
+                    raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
                 self._size, self._crc = self._size + len(part), zlib.crc32(part, self._crc)
                 convoy.send(number, part)
                 # Dropped before the next one fills: it may be on its way still, but is counted there.
                 part = bytearray()
-                part = next(others, part)
-                if not part:
-                    break
-            else:
-                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
             convoy.arrive()
         except BaseException:
             convoy.halt()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain, repeat
 from mimetypes import guess_type
 from typing import Any, cast
 
@@ -33,8 +34,10 @@ from mlflow_proxy.artifacts.stores import (
 from mlflow_proxy.exceptions import ArtifactMissingError, StorePausedError, StoreRefusedError, StoreUnavailableError
 from mlflow_proxy.heads import BoundedHead
 
-# Small enough to stay in a processor's cache from the store's socket over the checksum to the caller's.
+# The first ones small, so that the caller's end works on one while the store's sends the next; then fewer are better.
 PIECE = 256 * 1024
+PIECES_AT_FIRST = 16
+LARGE_PIECE = 1024 * 1024
 DELETES_A_CALL = 1000
 HURRIED_SECONDS = 5.0
 TRANSFERS = {"s3:GetObject", "s3:PutObject"}
@@ -147,7 +150,9 @@ class BucketStore:
                 return
             upload = MultipartUpload(self.client, self.where(path), **kind)
             try:
-                upload.carry(first, cut)
+                cut = chain([first], cut)
+                del first
+                upload.carry(cut)
                 before_commit()
                 upload.complete()
             except BaseException:
@@ -259,7 +264,9 @@ class _StreamPieces:
         with faults.named(f"s3:GetObject on arn:aws:s3:::{self._where['Bucket']}/{self._where['Key']}"):
             held = self._body.read(PIECE)
             # The read after the last bytes is the one that compares: by then they must not be gone.
-            while piece := self._body.read(PIECE):
+            for size in chain(repeat(PIECE, PIECES_AT_FIRST), repeat(LARGE_PIECE)):
+                if not (piece := self._body.read(size)):
+                    break
                 yield held
                 held = piece
         if held:

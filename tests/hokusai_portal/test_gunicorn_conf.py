@@ -14,7 +14,7 @@ from hokusai_portal.gunicorn_worker import PortalLogger
 from mlflow_proxy import metrics
 
 PATH = env.BASE_DIR / "hokusai_portal" / "gunicorn.conf.py"
-IMPORTED = {"Arbiter", "Worker", "draining", "env", "log_config"}
+IMPORTED = {"Arbiter", "Worker", "draining", "env", "log_config", "memory"}
 
 
 @pytest.fixture(autouse=True)
