@@ -7,7 +7,6 @@ import base64
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import structlog
@@ -32,22 +31,25 @@ class MultipartUpload:
         self._size, self._crc = 0, 0
         self._answer: dict[str, Any] = {}
 
-    def carry(self, cut: Iterator[bytearray]) -> None:
+    def carry(self, first: bytearray, others: Iterator[bytearray]) -> None:
         """Send all parts; returns when the store has them. Raises BodyTooLargeError beyond what parts can carry.
 
-        The iterator's parts are to be held by nobody else: each is memory.
+        ``first`` is to be held by nobody else: parts are what an upload takes of memory.
         """
         convoy = parts.Convoy(self._send)
+        part = first
+        del first
         try:
-            for number in count(1):
-                if not (part := next(cut, bytearray())):
-                    break
-                if number > parts.MAXIMUM_PARTS:
-                    raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
+            for number in range(1, parts.MAXIMUM_PARTS + 1):
                 self._size, self._crc = self._size + len(part), zlib.crc32(part, self._crc)
                 convoy.send(number, part)
                 # Dropped before the next one fills: it may be on its way still, but is counted there.
                 part = bytearray()
+                part = next(others, part)
+                if not part:
+                    break
+            else:
+                raise BodyTooLargeError("The upload is larger than 10,000 parts can carry, 302 GiB.")
             convoy.arrive()
         except BaseException:
             convoy.halt()

@@ -142,17 +142,15 @@ class BucketStore:
     def save(self, path: str, pieces: Iterable[bytes], *, before_commit: Callable[[], None]) -> None:
         kind = {"ContentType": kind_of(path)}
         cut = parts.cut(pieces)
-        first = next(cut)
+        held = [next(cut)]
         with self.named_errors("s3:PutObject"):
-            if len(first) < parts.size_of(1):
+            if len(held[0]) < parts.size_of(1):
                 before_commit()
-                self.client.put_object(**self.where(path), **kind, Body=first, ChecksumCRC32=crc32(first))
+                self.client.put_object(**self.where(path), **kind, Body=held[0], ChecksumCRC32=crc32(held[0]))
                 return
             upload = MultipartUpload(self.client, self.where(path), **kind)
             try:
-                cut = chain([first], cut)
-                del first
-                upload.carry(cut)
+                upload.carry(held.pop(), cut)
                 before_commit()
                 upload.complete()
             except BaseException:

@@ -1,17 +1,19 @@
 """gunicorn's configuration: every name is one that gunicorn knows, and the doors a stranger could use are shut."""
 
+import gc
 import os
 import runpy
 from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import KNOWN_SETTINGS, Config
+from gunicorn.http.unreader import SocketUnreader
 
 from apikeys import usage
 from apikeys.models import ApiKey
 from hokusai_portal import env
 from hokusai_portal.gunicorn_worker import PortalLogger
-from mlflow_proxy import metrics
+from mlflow_proxy import bodies, metrics
 
 PATH = env.BASE_DIR / "hokusai_portal" / "gunicorn.conf.py"
 IMPORTED = {"Arbiter", "Worker", "draining", "env", "log_config", "memory"}
@@ -122,6 +124,13 @@ def test_gunicorn_worker_counts_into_files_of_its_own(names):
     env.METRICS_DIR.mkdir()
     names["post_fork"](None, SimpleNamespace(pid=7))
     assert {"counter_7.db", "histogram_7.db"} < {path.name for path in env.METRICS_DIR.iterdir()}
+
+
+def test_gunicorn_worker_reads_no_more_of_a_body_than_it_is_asked_for(names, monkeypatch):
+    monkeypatch.setattr(SocketUnreader, "max_body_chunk", SocketUnreader.max_body_chunk)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    names["post_worker_init"](SimpleNamespace(age=2))
+    assert SocketUnreader.max_body_chunk == bodies.PIECE
 
 
 def test_gunicorn_worker_that_ended_leaves_what_it_counted(names):

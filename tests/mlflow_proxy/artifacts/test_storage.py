@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from mlflow_proxy import refusals
-from mlflow_proxy.artifacts import faults, handouts, stores
+from mlflow_proxy.artifacts import faults, handouts, parts, storage, stores
 from mlflow_proxy.artifacts.parts import SMALLEST
 from mlflow_proxy.artifacts.presigned import BucketSigner
 from mlflow_proxy.artifacts.storage import BucketStore
@@ -28,7 +29,7 @@ from mlflow_proxy.exceptions import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from tests.mlflow_proxy.portal import free_port
+from tests.mlflow_proxy.portal import eventually, free_port
 from tests.mlflow_proxy.stub import Answer, Seen, Stub
 
 BUCKET, ROOT = "planted-bucket", "planted/root"
@@ -146,6 +147,33 @@ def test_saved_artifact_is_read_back_byte_for_byte(store: BucketStore, size: int
 def test_saved_artifact_lies_where_mlflow_would_put_it(store: BucketStore) -> None:
     save(store, PATH, b"x")
     assert [item["Key"] for item in store.client.list_objects_v2(Bucket=BUCKET)["Contents"]] == [KEY]
+
+
+class Part(bytearray):
+    """A part of which a test can tell when nobody holds it any more."""
+
+
+def test_upload_in_parts_holds_none_that_it_has_sent(store: BucketStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[Part]] = []
+
+    def cut(_: object) -> Iterator[Part]:
+        for size in (SMALLEST, SMALLEST, 7):
+            part = Part(size)
+            held.append(weakref.ref(part))
+            yield part
+            del part
+            eventually(lambda: held[-1]() is None, "a part was held after it was sent")
+
+    monkeypatch.setattr(parts, "cut", cut)
+    save(store, PATH)
+    assert len(read(fetch(store))) == 2 * SMALLEST + 7
+
+
+def test_download_comes_in_small_pieces_at_first_and_then_in_large_ones(store: BucketStore) -> None:
+    small, large = storage.PIECES_AT_FIRST + 1, 2
+    save(store, PATH, bytes(small * storage.PIECE + large * storage.LARGE_PIECE))
+    found = fetch(store)
+    assert [len(piece) for piece in found.pieces] == [storage.PIECE] * small + [storage.LARGE_PIECE] * large
 
 
 @pytest.mark.parametrize("size", [10, SMALLEST + 10], ids=["one call", "parts"])
