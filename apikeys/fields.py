@@ -5,13 +5,13 @@
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 from django.http.request import HttpHeaders
 
 
 class Fields(Mapping[str, str]):
-    """What ``HttpRequest.headers`` is, case-insensitive, of a request's environ (WSGI, PEP 3333)."""
+    """What ``HttpRequest.headers`` is for a request's environ (WSGI, PEP 3333), and always as that is now."""
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         self._environ = environ
@@ -23,14 +23,18 @@ class Fields(Mapping[str, str]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and _variable(name) in self._environ
 
-    def get(self, name: str, default: Any = None) -> Any:
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get[T](self, name: str, default: str | T, /) -> str | T: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
         return self._environ.get(_variable(name), default)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(HttpHeaders(self._environ))
+        return (name for name in HttpHeaders(self._environ) if name in self)
 
     def __len__(self) -> int:
-        return len(HttpHeaders(self._environ))
+        return sum(1 for _ in self)
 
 
 @lru_cache(maxsize=256)

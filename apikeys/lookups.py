@@ -24,8 +24,8 @@ KEY_COLUMNS = (
     *("id", "service", "public_id", "digest", "pepper_number", "scopes", "lineage", "rate_limit_per_hour"),
     *("allowed_ips", "expires_at", "revoked_at", "disabled_at"),
 )
-_SERVICE = ApiKey._meta.get_field("service")
 SERVICE_COLUMNS = ("id", "service_id", "owner", "workspaces", "presigned_urls", "disabled_at")
+_SERVICE = ApiKey._meta.get_field("service")
 
 
 class Lookup:

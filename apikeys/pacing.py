@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import cast
+from typing import Protocol, cast
 
 import structlog
 from limits import RateLimitItem
@@ -38,22 +38,25 @@ class Verdict:
     window_seconds: int
 
 
-class Memory(Storage):
-    """Counters of this process. The library's own starts a thread at each call, to forget the windows that ended."""
+class Counts(Protocol):
+    """Where counts are kept: the library's storages are such."""
 
-    STORAGE_SCHEME = None
-    base_exceptions = ()
+    def incr(self, key: str, expiry: int) -> int: ...
+    def get_expiry(self, key: str) -> float: ...
+
+
+class Memory:
+    """Counts of this process. The library's own starts a thread at each call, to forget the windows that ended."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, float]] = {}
         self._forget_at = FORGET_FROM
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+    def incr(self, key: str, expiry: int) -> int:
         with self._lock:
             count, ends_at = self._window(key)
-            count += amount
+            count += 1
             self._windows[key] = count, ends_at or time.time() + expiry
             if len(self._windows) >= self._forget_at:
                 self._windows = {key: window for key, window in self._windows.items() if window[1] > time.time()}
@@ -66,16 +69,6 @@ class Memory(Storage):
 
     def get_expiry(self, key: str) -> float:
         return self._window(key)[1] or time.time()
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int:
-        count, self._windows = len(self._windows), {}
-        return count
-
-    def clear(self, key: str) -> None:
-        self._windows.pop(key, None)
 
     def _window(self, key: str) -> tuple[int, float]:
         """Return count and end of a window; zeros for none, or one that has ended."""
@@ -126,9 +119,9 @@ def _redis(url: str) -> Storage:
     return cast("Storage", storage)
 
 
-def _take(storage: Storage, item: RateLimitItem, names: tuple[str, ...]) -> Verdict:
-    # The library's fixed window, whose strategy composes the name four times and asks for the count once more.
+def _take(counts: Counts, item: RateLimitItem, names: tuple[str, ...]) -> Verdict:
+    # The library's fixed window, whose strategy composes the name three times and asks for the count once more.
     key, window = item.key_for(*names), item.get_expiry()
-    count = storage.incr(key, window)
-    seconds = max(1, round(storage.get_expiry(key) - time.time()))
+    count = counts.incr(key, window)
+    seconds = max(1, round(counts.get_expiry(key) - time.time()))
     return Verdict(count <= item.amount, item.amount, max(0, item.amount - count), seconds, window)

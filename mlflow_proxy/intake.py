@@ -30,9 +30,9 @@ def take(
         if not body.is_absent:
             raise BodyRefusedError(f"{request.method} carries no body here. Use the query.")
         return None
-    if route.is_artifact:
-        _refuse_half_meant(request)
     received = Fields(request.META)
+    if route.is_artifact:
+        _refuse_half_meant(received)
     coding = received.get("Content-Encoding", "")
     if route.traffic == "stream":
         raw = body.read_whole(conf.max_json_bytes())
@@ -52,8 +52,7 @@ def take(
     return body
 
 
-def _refuse_half_meant(request: Request) -> None:
-    received = Fields(request.META)
+def _refuse_half_meant(received: Fields) -> None:
     if "Content-Range" in received:
         raise BodyRefusedError("A part of a file cannot be stored (Content-Range). Send the whole.")
     if any(name in received for name in WRITE_CONDITIONS):

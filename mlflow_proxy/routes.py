@@ -14,6 +14,9 @@ from typing import Literal
 from mlflow_proxy.exceptions import RouteUnknownError
 
 MLFLOW_SERIES = "3.17"
+# Clients ask for few rows again and again; what they ask for is text of a stranger's, and bounded.
+REMEMBERED = 512
+REMEMBERED_SEGMENTS = 7
 
 Traffic = Literal["metadata", "transfer", "stream"]
 
@@ -267,15 +270,22 @@ _TABLE = Table(TABLE)
 ROUTES = _TABLE.rows
 
 
-@lru_cache(maxsize=512)
 def find(method: str, segments: tuple[str, ...]) -> Route:
     """Return the row of TABLE for a decoded path; raises RouteUnknownError for everything that is not in it."""
+    # Rows of artifacts take a path of any length, and rarely the same one twice.
+    return _remembered(method, segments) if len(segments) <= REMEMBERED_SEGMENTS else _find(method, segments)
+
+
+def _find(method: str, segments: tuple[str, ...]) -> Route:
     row = _TABLE.find(method, segments)
     if row is None:
         raise RouteUnknownError(
             f"No such endpoint behind the portal, which knows MLflow {MLFLOW_SERIES}. {_advice(segments)}"
         )
     return row
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_find)
 
 
 def _advice(segments: tuple[str, ...]) -> str:

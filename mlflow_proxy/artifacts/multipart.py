@@ -31,14 +31,12 @@ class MultipartUpload:
         self._size, self._crc = 0, 0
         self._answer: dict[str, Any] = {}
 
-    def carry(self, first: bytearray, others: Iterator[bytearray]) -> None:
+    def carry(self, part: bytearray, others: Iterator[bytearray]) -> None:
         """Send all parts; returns when the store has them. Raises BodyTooLargeError beyond what parts can carry.
 
-        ``first`` is to be held by nobody else: parts are what an upload takes of memory.
+        ``part`` is the first, and to be held by nobody else: parts are what an upload takes of memory.
         """
         convoy = parts.Convoy(self._send)
-        part = first
-        del first
         try:
             for number in range(1, parts.MAXIMUM_PARTS + 1):
                 self._size, self._crc = self._size + len(part), zlib.crc32(part, self._crc)

@@ -142,6 +142,7 @@ class BucketStore:
     def save(self, path: str, pieces: Iterable[bytes], *, before_commit: Callable[[], None]) -> None:
         kind = {"ContentType": kind_of(path)}
         cut = parts.cut(pieces)
+        # In a list, so that it can be handed over: under a name of its own it would be held to the end.
         held = [next(cut)]
         with self.named_errors("s3:PutObject"):
             if len(held[0]) < parts.size_of(1):
@@ -262,7 +263,7 @@ class _StreamPieces:
         with faults.named(f"s3:GetObject on arn:aws:s3:::{self._where['Bucket']}/{self._where['Key']}"):
             held = self._body.read(PIECE)
             # The read after the last bytes is the one that compares: by then they must not be gone.
-            for size in chain(repeat(PIECE, PIECES_AT_FIRST), repeat(LARGE_PIECE)):
+            for size in chain(repeat(PIECE, PIECES_AT_FIRST - 1), repeat(LARGE_PIECE)):
                 if not (piece := self._body.read(size)):
                     break
                 yield held

@@ -11,7 +11,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from apikeys import usage
 from apikeys.models import ApiKey
-from hokusai_portal import env
+from hokusai_portal import env, memory
 from hokusai_portal.gunicorn_worker import PortalLogger
 from mlflow_proxy import bodies, metrics
 
@@ -25,6 +25,14 @@ def _own_metrics_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     monkeypatch.setattr(env, "METRICS_DIR", tmp_path / "metrics")
     monkeypatch.setattr(metrics, "_folder", None)
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch):
+    """What the allocator of a worker is told: not of this process, which it would be for good."""
+    calls = []
+    monkeypatch.setattr(memory, "give_back_large_buffers", lambda: calls.append("give back"))
+    return calls
 
 
 @pytest.fixture
@@ -52,7 +60,6 @@ def test_gunicorn_every_name_is_a_setting(names):
         ("forwarder_headers", []),
         ("header_map", "refuse"),
         ("limit_request_line", 8190),
-        ("accesslog", None),
         ("logger_class", PortalLogger),
         ("wsgi_app", "hokusai_portal.wsgi:application"),
     ],
@@ -120,13 +127,14 @@ def test_gunicorn_start_in_a_folder_that_is_not_writable_says_so(names, db):
         names["on_starting"](None)
 
 
-def test_gunicorn_worker_counts_into_files_of_its_own(names):
+def test_gunicorn_worker_counts_into_files_of_its_own(names, told):
     env.METRICS_DIR.mkdir()
     names["post_fork"](None, SimpleNamespace(pid=7))
     assert {"counter_7.db", "histogram_7.db"} < {path.name for path in env.METRICS_DIR.iterdir()}
+    assert told == ["give back"]
 
 
-def test_gunicorn_worker_reads_no_more_of_a_body_than_it_is_asked_for(names, monkeypatch):
+def test_gunicorn_worker_reads_a_body_in_pieces_of_the_portal_s_size(names, monkeypatch):
     monkeypatch.setattr(SocketUnreader, "max_body_chunk", SocketUnreader.max_body_chunk)
     monkeypatch.setattr(gc, "freeze", lambda: None)
     names["post_worker_init"](SimpleNamespace(age=2))

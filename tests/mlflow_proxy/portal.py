@@ -112,7 +112,8 @@ def running(home: Home, upstream: Stub, name: str, **variables: str) -> Iterator
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     portal = Portal(port, home, log_path, process)
     try:
-        # The first worker asks MLflow for its version once; only then is the upstream quiet. It answers alone at first.
+        # The first worker asks MLflow for its version once; only then is the upstream quiet. It answers before the
+        # others are forked.
         eventually(
             lambda: _is_answering(portal) and "mlflow_layout_" in portal.log and len(portal.worker_pids) == workers,
             lambda: f"the portal did not start:\n{portal.log}",

@@ -25,7 +25,7 @@ def _portal(home: Home, _stub_for_the_session: Stub) -> Iterator[Portal]:
 
 @pytest.fixture
 def narrow(_portal: Portal, upstream: Stub) -> Portal:
-    """A portal that serves two calls of a key at once, and has none open."""
+    """A portal that serves two calls of a key at once, and has room for one."""
     eventually(lambda: is_served(_portal))
     upstream.reset()
     return _portal

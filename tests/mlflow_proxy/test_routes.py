@@ -5,6 +5,7 @@ import re
 import pytest
 
 from apikeys import scopes
+from mlflow_proxy import routes
 from mlflow_proxy.exceptions import RouteUnknownError
 from mlflow_proxy.routes import ROUTES, TABLE, Route, find
 
@@ -170,3 +171,10 @@ def test_unknown_route_advice_names_the_tracking_uri() -> None:
 def test_unknown_route_advice_names_the_successor_of_experiments_list() -> None:
     with pytest.raises(RouteUnknownError, match="experiments/search"):
         find("GET", ("api", "2.0", "mlflow", "experiments", "list"))
+
+
+def test_row_of_a_long_path_is_not_remembered() -> None:
+    held = routes._remembered.cache_info().currsize
+    path = ("api", "2.0", "mlflow-artifacts", "artifacts", *"0123456789")
+    assert find("GET", path) == find("GET", path)
+    assert routes._remembered.cache_info().currsize == held
