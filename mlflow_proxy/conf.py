@@ -1,4 +1,4 @@
-"""The app's typed window on Django's settings; reads them on every access and stores nothing."""
+"""The app's typed window on Django's settings; reads them on every access, and keeps no value of theirs."""
 
 from functools import lru_cache
 from pathlib import Path
