@@ -27,7 +27,7 @@ check: .venv/.installed-dev ## Lint, types, layers, migrations, deployment setti
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	sh deploy/check-production.sh
-	$(BIN)/shellcheck deploy/mlflow/entrypoint.sh deploy/*.sh deploy/compose/*.sh tests/images/*.sh .ci/run
+	$(BIN)/shellcheck deploy/mlflow/entrypoint.sh deploy/*.sh deploy/compose/*.sh tests/images/*.sh .ci/run .ci/test
 	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile Dockerfile.mlflow
 	sh deploy/lock.sh --check
 

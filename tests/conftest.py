@@ -23,6 +23,7 @@ from apikeys.api import usage as usage_api
 from apikeys.models import DEFAULT_SERVICE, Service
 from apikeys.throttling import ConcurrencyThrottle
 from mlflow_proxy import circuits, views
+from tests.ending import pytest_sessionfinish  # noqa: F401  (a hook)
 
 # No test asserts a time: what a busy machine does slowly is no failure.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from apikeys.authentication import verify
 from apikeys.credentials import CredentialRefusedError
@@ -129,8 +130,10 @@ def test_show_once_back_button_shows_no_secret(page, complaints):
     secret = issue(page)
     page.get_by_role("link", name="to the key").click()
     page.wait_for_url("**/apikeys/apikey/*/")
-    page.evaluate("history.back()")
-    page.wait_for_timeout(1000)
+    with page.expect_event("framenavigated"):
+        # Later, so that the page that is asked is still there to answer.
+        page.evaluate("void setTimeout(() => history.back())")
+    page.wait_for_load_state()
     assert secret[20:] not in page.content()
     assert ApiKey.objects.count() == 1
     # Chromium asks before it sends a form anew, and says in its console that it kept no copy.
@@ -142,7 +145,8 @@ def test_show_once_double_click_makes_one_key(page):
     field(page, "Service").select_option(label="platform")
     field(page, "Name").fill("ci")
     choice(page, "reader").check()
-    page.get_by_role("button", name="Issue the key").dblclick()
+    with page.expect_event("requestfinished", lambda request: request.method == "POST"):
+        page.get_by_role("button", name="Issue the key").dblclick()
     page.wait_for_load_state("networkidle")
     assert ApiKey.objects.count() == 1
 
@@ -176,7 +180,7 @@ def test_list_is_filtered_and_many_keys_are_revoked_at_once(page, rows):
     page.get_by_role("button", name="Run").click()
     field(page, "Reason").fill("moving house")
     page.get_by_role("button", name="Revoke 2").click()
-    assert page.locator(".chip-done").count() == 2
+    expect(page.locator(".chip-done")).to_have_count(2)
 
 
 def test_service_is_edited_and_paused(page, rows):
@@ -224,9 +228,9 @@ def test_key_is_issued_by_keyboard_alone(page):
 def test_first_stop_of_the_keyboard_skips_to_the_content(page):
     page.goto("/admin/apikeys/apikey/")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+    expect(page.get_by_text("Skip to main content")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content-start"
+    expect(page.locator("#content-start")).to_be_focused()
 
 
 def test_without_script_a_key_is_issued_found_and_revoked(open_page, root):
@@ -240,6 +244,7 @@ def test_without_script_a_key_is_issued_found_and_revoked(open_page, root):
     page.get_by_role("link", name="Revoke").click()
     field(page, "Reason").fill("done")
     page.get_by_role("button", name="Revoke").click()
+    page.get_by_text("is revoked.").wait_for()
     assert ApiKey.objects.get().revoked_reason == "done"
 
 

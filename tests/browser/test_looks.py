@@ -3,6 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import Group, User
+from playwright.sync_api import expect
 
 from apikeys.models import AuditEvent
 
@@ -118,7 +119,7 @@ def test_opened_menus_and_details_have_no_barrier(page, rows, complaints, name):
 def test_form_with_mistakes_has_no_barrier(page, rows, complaints):
     page.goto("/admin/apikeys/apikey/add/")
     page.get_by_role("button", name="Issue the key").click()
-    assert page.locator(".errorlist").count() >= 2
+    expect(page.locator(".errorlist")).to_have_count(2)
     look(page, complaints)
 
 

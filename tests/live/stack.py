@@ -27,6 +27,7 @@ from tests.live.processes import (
     Program,
     answers,
     children,
+    eventually,
     free_ports,
     json_lines,
 )
@@ -224,6 +225,14 @@ class Log:
         """Return (method and path, status) of the requests that were answered, those with ``sign`` in them."""
         finished = ((event["request"], event["code"]) for event in self.events("request_finished"))
         return [(request, code) for request, code in finished if sign in request]
+
+    def codes(self, count: int, sign: str = "") -> list[int]:
+        """Return the statuses, in their order, of all requests with ``sign``, once there are ``count`` of them.
+
+        A caller has its answer before the worker has noted it, and the next one's worker may be sooner.
+        """
+        eventually(lambda: len(self.requests(sign)) >= count)
+        return sorted(code for _, code in self.requests(sign))
 
 
 class Portal(Program):

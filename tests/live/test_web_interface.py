@@ -16,6 +16,7 @@ from tests.browser.chromium import launched
 from tests.docs.documents import sections
 from tests.live.client import run_client
 from tests.live.conftest import Stack
+from tests.live.processes import eventually
 from tests.live.stack import Portal
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
@@ -275,7 +276,8 @@ def test_change_by_an_editor_is_kept_and_logged(editor: Page, portal: Portal, se
     assert describe(editor, portal, seen, "by an editor").status == 200
     expect(editor.get_by_text("by an editor").first).to_be_visible()
     assert_untroubled(editor)
-    assert [event["staff"] for event in log.events("mlflow_changed")] == ["editor"]
+    changes = eventually(lambda: log.events("mlflow_changed"))
+    assert [event["staff"] for event in changes] == ["editor"]
 
 
 def test_ended_session_is_told_to_script_and_person(viewer: Page, portal: Portal) -> None:

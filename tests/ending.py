@@ -1,0 +1,8 @@
+"""Leaves behind how a run of the suite ended, for .ci/test: a run that broke off has no list of all that failed."""
+
+import pytest
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if cache := getattr(session.config, "cache", None):
+        cache.set("hokusai/ended", int(exitstatus))
