@@ -199,7 +199,7 @@ def test_rotate_key_twice_names_the_successor(reader, actor):
 
 def test_rotate_key_lost_race_is_told_as_such(reader, actor, monkeypatch):
     actions.rotate_key(key=reader.row, actor=actor)
-    monkeypatch.setattr(actions, "_refuse_unusable", lambda _: None)
+    monkeypatch.setattr(actions.keys, "_refuse_unusable", lambda _: None)
     with pytest.raises(AlreadyRotatedError):
         actions.rotate_key(key=reader.row, actor=actor)
     assert ApiKey.objects.count() == 2

@@ -104,7 +104,7 @@ def test_show_once_double_submit_makes_one_key(issue):
 
 def test_show_once_lost_race_makes_one_key(issue, monkeypatch):
     issue(idempotency_key="form-1")
-    monkeypatch.setattr(actions, "_refuse_repeat", lambda *_: ApiKey.objects.get().idempotency_digest)
+    monkeypatch.setattr(actions.keys, "_refuse_repeat", lambda *_: ApiKey.objects.get().idempotency_digest)
     with pytest.raises(AlreadyIssuedError):
         issue(idempotency_key="form-1")
     assert ApiKey.objects.count() == 1

@@ -1,43 +1,26 @@
-"""The only writers of services, keys and the audit trail: each writes its event in the same transaction.
+"""Writes keys: issues, rotates, revokes, pauses and changes them, each with its event; decides no right of the caller.
 
-Everything that changes a key (commands, admin, REST) calls these keyword-only functions. They decide no right
-of the caller; a key's secret exists only as their return value.
+A key's secret exists only as the return value of issuing and rotating.
 """
 
 import datetime
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from apikeys import conf, keys, rules, trail
+from apikeys import conf, keys, rules
 from apikeys import scopes as words_of_scope
-from apikeys.models import ApiKey, KeyNetwork, Service, database_now
-
-Actor = trail.Actor
-ActionRefusedError = rules.ActionRefusedError
-AlreadyIssuedError, AlreadyRevokedError = rules.AlreadyIssuedError, rules.AlreadyRevokedError
-AlreadyRotatedError = rules.AlreadyRotatedError
+from apikeys.actions.notes import record
+from apikeys.models import ApiKey, Service, database_now
+from apikeys.rules import ActionRefusedError, AlreadyIssuedError, AlreadyRevokedError, AlreadyRotatedError
+from apikeys.trail import Actor
 
 MINIMUM_LIFETIME = datetime.timedelta(seconds=1)
 INHERITED = ("service", "name", "note", "scopes", "environment", "allowed_ips", "rate_limit_per_hour")
 DEFAULT_GRACE = datetime.timedelta(hours=24)
-EXPIRY_NOTICED = "api_key_expiry_noticed"
-NETWORK_NOTICED = "api_key_seen_from_new_network"
-
-
-class ServiceChanges(TypedDict, total=False):
-    """What change_service takes; what is left out stays as it is."""
-
-    description: str
-    owner: str
-    contact: str
-    default_scopes: list[str]
-    default_days: int | None
-    default_rate_limit_per_hour: int | None
 
 
 class KeyChanges(TypedDict, total=False):
@@ -55,95 +38,6 @@ class IssuedKey:
 
     row: ApiKey
     secret: keys.Key
-
-
-@transaction.atomic
-def create_service(*, service_id: str, description: str = "", owner: str = "", actor: Actor) -> Service:
-    """Register a calling program; raises django.core.exceptions.ValidationError for a bad or taken id."""
-    for text in (description, owner):
-        rules.refuse_secret(text)
-    service = Service(service_id=service_id, description=description, owner=owner)
-    service.full_clean()
-    service.save()
-    _record_of_service("service_created", service, actor, after={"description": description, "owner": owner})
-    return service
-
-
-@transaction.atomic
-def change_service(*, service: Service, actor: Actor, **changes: Unpack[ServiceChanges]) -> Service:
-    """Change what is known of a service and what its new keys get; nothing is written when nothing differs.
-
-    Raises ActionRefusedError or UnknownScopeError for a default outside policy, ValidationError for a text too long.
-    """
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    if changes.get("default_scopes"):
-        changes["default_scopes"] = words_of_scope.normalise(changes["default_scopes"])
-    rules.refuse_days(changes.get("default_days"))
-    rules.refuse_rate(changes.get("default_rate_limit_per_hour"))
-    for text in (changes.get("description"), changes.get("owner"), changes.get("contact")):
-        rules.refuse_secret(text or "")
-    after = {word: fact for word, fact in changes.items() if fact != getattr(service, word)}
-    if not after:
-        return service
-    before = {word: getattr(service, word) for word in after}
-    for word, fact in after.items():
-        setattr(service, word, fact)
-    service.full_clean()
-    service.save(update_fields=list(after))
-    _record_of_service("service_changed", service, actor, before=before, after=after)
-    return service
-
-
-@transaction.atomic
-def set_issuers(*, service: Service, users: Iterable[User], actor: Actor) -> Service:
-    """Say which staff may act for a service without acting for every one; see apikeys.staff."""
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    before = sorted(user.username for user in service.issuers.all())
-    users = list(users)
-    after = sorted(user.username for user in users)
-    if after != before:
-        service.issuers.set(users)
-        _record_of_service("service_issuers_set", service, actor, before={"issuers": before}, after={"issuers": after})
-    return service
-
-
-@transaction.atomic
-def disable_service(*, service: Service, reason: str, actor: Actor) -> Service:
-    """Pause a service: every key of it is refused from the next request on."""
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    if service.is_disabled:
-        raise ActionRefusedError(f"service {service} is already disabled: {service.disabled_reason}")
-    service.disabled_at, service.disabled_reason = database_now(), rules.reason(reason)
-    service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record_of_service("service_disabled", service, actor, reason=reason)
-    return service
-
-
-@transaction.atomic
-def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Service:
-    """End a pause; the keys that are neither revoked nor expired work again."""
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    if not service.is_disabled:
-        raise ActionRefusedError(f"service {service} is not disabled")
-    before = {"disabled_at": service.disabled_at, "disabled_reason": service.disabled_reason}
-    rules.refuse_secret(reason)
-    service.disabled_at, service.disabled_reason = None, ""
-    service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record_of_service("service_enabled", service, actor, before=before, reason=reason)
-    return service
-
-
-@transaction.atomic
-def pin_service(*, service: Service, workspaces: Iterable[str], actor: Actor) -> Service:
-    """Let a service act in these MLflow workspaces only, the first being its default; none is MLflow's default one."""
-    names = list(workspaces)
-    rules.refuse_bad_workspaces(names)
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    before = {"workspaces": service.workspaces}
-    service.workspaces = names
-    service.save(update_fields=["workspaces"])
-    _record_of_service("service_pinned", service, actor, before=before, after={"workspaces": names})
-    return service
 
 
 @transaction.atomic
@@ -192,7 +86,7 @@ def issue_key(
             raise
         # The same form twice at once: the constraint has chosen one.
         raise AlreadyIssuedError(ApiKey.objects.get(idempotency_digest=once)) from None
-    _record_of_key("api_key_issued", issued.row, actor, after=_facts(issued.row))
+    record("api_key_issued", issued.row, actor, after=_facts(issued.row))
     return issued
 
 
@@ -223,7 +117,7 @@ def rotate_key(*, key: ApiKey, grace: datetime.timedelta = DEFAULT_GRACE, actor:
     key.expires_at = min(key.expires_at, issued.row.created_at + grace)
     key.save(update_fields=["expires_at"])
     after = {"expires_at": key.expires_at, "successor": issued.row.public_id}
-    _record_of_key("api_key_rotated", key, actor, before=before, after=after)
+    record("api_key_rotated", key, actor, before=before, after=after)
     return issued
 
 
@@ -235,7 +129,7 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
         raise AlreadyRevokedError(f"key {key} was already revoked: {key.revoked_reason}")
     key.revoked_at, key.revoked_reason = database_now(), rules.reason(reason)
     key.save(update_fields=["revoked_at", "revoked_reason"])
-    _record_of_key("api_key_revoked", key, actor, reason=reason)
+    record("api_key_revoked", key, actor, reason=reason)
     return key
 
 
@@ -249,7 +143,7 @@ def disable_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
         raise ActionRefusedError(f"key {key} is already disabled: {key.disabled_reason}")
     key.disabled_at, key.disabled_reason = database_now(), rules.reason(reason)
     key.save(update_fields=["disabled_at", "disabled_reason"])
-    _record_of_key("api_key_disabled", key, actor, reason=reason)
+    record("api_key_disabled", key, actor, reason=reason)
     return key
 
 
@@ -263,7 +157,7 @@ def enable_key(*, key: ApiKey, reason: str = "", actor: Actor) -> ApiKey:
     rules.refuse_secret(reason)
     key.disabled_at, key.disabled_reason = None, ""
     key.save(update_fields=["disabled_at", "disabled_reason"])
-    _record_of_key("api_key_enabled", key, actor, before=before, reason=reason)
+    record("api_key_enabled", key, actor, before=before, reason=reason)
     return key
 
 
@@ -292,45 +186,10 @@ def change_key(*, key: ApiKey, actor: Actor, **changes: Unpack[KeyChanges]) -> A
     key.full_clean(validate_constraints=False, validate_unique=False)
     key.save(update_fields=list(after))
     if set(after) == {"note"}:
-        _record_of_key("api_key_annotated", key, actor, before=before, after=after)
+        record("api_key_annotated", key, actor, before=before, after=after)
     else:
-        _record_of_key("api_key_changed", key, actor, before=before, after=after)
+        record("api_key_changed", key, actor, before=before, after=after)
     return key
-
-
-@transaction.atomic
-def record_presigned_urls(*, key: ApiKey, facts: Mapping[str, object], actor: Actor) -> None:
-    """Note that a key is given signed addresses of the artifact store: which object, method and how long."""
-    _record_of_key("presigned_urls_issued", key, actor, after=facts)
-
-
-@transaction.atomic
-def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Service:
-    """Let a service's keys be given signed addresses of the artifact store, or end that."""
-    service = Service.objects.select_for_update().get(pk=service.pk)
-    before = {"presigned_urls": service.presigned_urls}
-    service.presigned_urls = is_on
-    service.save(update_fields=["presigned_urls"])
-    after = {"presigned_urls": is_on}
-    _record_of_service("service_presigning_set", service, actor, before=before, after=after)
-    return service
-
-
-@transaction.atomic
-def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Actor) -> None:
-    """Note that a key's end within so many days was told, and whether somebody was mailed."""
-    facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
-    _record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
-
-
-@transaction.atomic
-def record_network_notices(*, networks: Iterable[KeyNetwork], is_mailed: bool, actor: Actor) -> None:
-    """Note that the first use of keys from these networks was told, and whether somebody was mailed."""
-    for row in networks:
-        row.noticed_at = database_now()
-        row.save(update_fields=["noticed_at"])
-        facts = {"network": row.network, "first_seen_at": row.first_seen_at, "is_mailed": is_mailed}
-        _record_of_key(NETWORK_NOTICED, row.key, actor, after=facts)
 
 
 def _refuse_unusable(key: ApiKey) -> None:
@@ -381,11 +240,3 @@ def _facts(row: ApiKey) -> dict[str, object]:
         "allowed_ips": row.allowed_ips,
         "rate_limit_per_hour": row.rate_limit_per_hour,
     }
-
-
-def _record_of_service(action: str, service: Service, actor: Actor, **facts: Any) -> None:
-    trail.record(action, actor, object_id=service.service_id, service_id=service.service_id, **facts)
-
-
-def _record_of_key(action: str, key: ApiKey, actor: Actor, **facts: Any) -> None:
-    trail.record(action, actor, object_id=key.public_id, service_id=key.service.service_id, **facts)
