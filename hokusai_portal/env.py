@@ -5,9 +5,7 @@ All bad variables are reported together when the module is imported.
 """
 
 import contextlib
-import ipaddress
 import os
-import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,9 @@ from urllib.parse import urlsplit
 import dj_database_url
 import dj_email_url
 from environs import EnvValidationError, FileAwareEnv, validate
-from marshmallow import ValidationError
 
 from apikeys.keys import parse_peppers
+from hokusai_portal import formats
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -41,65 +39,6 @@ class UnusableEnvironmentError(SystemExit):
     """The process cannot start: carries one line per variable, each with its remedy."""
 
 
-def _url_without_path(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_good = False
-    # A password in it would end in logs and health pages; a path or query would be dropped in silence.
-    is_bare = is_good and "@" not in parts.netloc and parts.path in {"", "/"} and not (parts.query or parts.fragment)
-    if value and not is_bare:
-        raise ValidationError("must look like http://host:port, without user, path or query")
-
-
-def _host(value: str) -> None:
-    if value and not re.fullmatch(r"[A-Za-z0-9.-]+(:[1-9][0-9]{0,4})?", value):
-        raise ValidationError("must be a host name, with a port where it is not the usual one, like mlflow.example.org")
-
-
-def _networks(values: list[str]) -> None:
-    for position, value in enumerate(values, start=1):
-        try:
-            ipaddress.ip_network(value)
-        except ValueError:
-            raise ValidationError(f"entry {position} is no address or network like 10.0.0.0/8") from None
-
-
-def _redis_url(value: str) -> None:
-    if value and not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValidationError("must look like redis://host:6379/0, or rediss:// with TLS")
-
-
-def _webhook_url(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        is_good = False
-    if value and not is_good:
-        raise ValidationError("must look like https://host/path, without user and password")
-
-
-def _addresses(values: list[str]) -> None:
-    for position, value in enumerate(values, start=1):
-        name, _, host = value.rpartition("@")
-        if not name or not host or any(character.isspace() for character in value):
-            raise ValidationError(f"entry {position} is no mail address")
-
-
-def _prefix(value: str) -> None:
-    if value and (not value.startswith("/") or value.endswith("/")):
-        raise ValidationError("must be empty or look like /mlflow")
-
-
-def _destination(value: str) -> None:
-    parts = urlsplit(value)
-    is_bucket = parts.scheme == "s3" and bool(parts.netloc) and not (parts.query or parts.fragment)
-    if value and not is_bucket and not value.startswith("/"):
-        raise ValidationError("must look like s3://bucket/prefix, or be the absolute path of a folder")
-
-
 ENVIRONMENT: str = env.str(
     "HOKUSAI_ENVIRONMENT", "development", validate=validate.OneOf(["development", "test", "production"])
 )
@@ -113,13 +52,13 @@ KEY_PEPPERS: str = env.str("HOKUSAI_KEY_PEPPERS", "")
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 DATABASE_POOL_SIZE: int = env.int("HOKUSAI_DATABASE_POOL_SIZE", 8, validate=validate.Range(1, 200))
 
-REDIS_URL: str = env.str("REDIS_URL", "", validate=_redis_url)
+REDIS_URL: str = env.str("REDIS_URL", "", validate=formats.redis_url)
 RATE_LIMIT_PER_HOUR: int = env.int("HOKUSAI_RATE_LIMIT_PER_HOUR", 100_000, validate=validate.Range(10, 1_000_000))
 
-PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=_url_without_path)
-UI_HOST: str = env.str("HOKUSAI_UI_HOST", "", validate=_host)
+PUBLIC_URL: str = env.str("HOKUSAI_PUBLIC_URL", "", validate=formats.server_url)
+UI_HOST: str = env.str("HOKUSAI_UI_HOST", "", validate=formats.host)
 ALLOWED_HOSTS: list[str] = env.list("HOKUSAI_ALLOWED_HOSTS", [])
-TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=_networks)
+TRUSTED_PROXIES: list[str] = env.list("HOKUSAI_TRUSTED_PROXIES", [], validate=formats.networks)
 CORS_ORIGINS: list[str] = env.list("HOKUSAI_CORS_ORIGINS", [])
 
 PORTAL_HOST: str = env.str("PORTAL_HOST", "127.0.0.1")
@@ -135,17 +74,17 @@ DRAIN_SECONDS: float = env.float(
 # Three quarters of a worker's threads: one key cannot hold them all.
 KEY_CONCURRENCY: int = env.int("HOKUSAI_KEY_CONCURRENCY", 12, validate=validate.Range(1, 512))
 
-MLFLOW_SERVER_URL: str = env.str("MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=_url_without_path)
-MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=_prefix)
+MLFLOW_SERVER_URL: str = env.str("MLFLOW_SERVER_URL", f"http://127.0.0.1:{MLFLOW_PORT}", validate=formats.server_url)
+MLFLOW_STATIC_PREFIX: str = env.str("MLFLOW_STATIC_PREFIX", "/mlflow", validate=formats.prefix)
 MLFLOW_SERVE_ARTIFACTS: bool = env.bool("MLFLOW_SERVE_ARTIFACTS", True)
 WORKSPACES: bool = env.bool("HOKUSAI_WORKSPACES", False)
 
-ARTIFACT_DESTINATION: str = env.str("HOKUSAI_ARTIFACT_DESTINATION", "", validate=_destination)
+ARTIFACT_DESTINATION: str = env.str("HOKUSAI_ARTIFACT_DESTINATION", "", validate=formats.destination)
 # The name that the MLflow image knows it by.
-DEFAULT_ARTIFACT_ROOT: str = env.str("DEFAULT_ARTIFACT_ROOT", "", validate=_destination)
+DEFAULT_ARTIFACT_ROOT: str = env.str("DEFAULT_ARTIFACT_ROOT", "", validate=formats.destination)
 ARTIFACT_MODE: str = env.str("HOKUSAI_ARTIFACT_MODE", "", validate=validate.OneOf(["", "direct", "proxy"]))
-S3_ENDPOINT_URL: str = env.str("HOKUSAI_S3_ENDPOINT_URL", "", validate=_url_without_path)
-S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", validate=_url_without_path)
+S3_ENDPOINT_URL: str = env.str("HOKUSAI_S3_ENDPOINT_URL", "", validate=formats.server_url)
+S3_PUBLIC_ENDPOINT_URL: str = env.str("HOKUSAI_S3_PUBLIC_ENDPOINT_URL", "", validate=formats.server_url)
 REDIRECT_MIN_BYTES: int = env.int("HOKUSAI_REDIRECT_MIN_BYTES", 64 * 1024**2, validate=validate.Range(0, 2**50))
 MLFLOW_PYTHON: Path = env.path("HOKUSAI_MLFLOW_PYTHON", BASE_DIR / ".venv-mlflow" / "bin" / "python")
 
@@ -159,9 +98,9 @@ KEY_DEFAULT_DAYS: int = env.int("HOKUSAI_KEY_DEFAULT_DAYS", 90, validate=validat
 KEY_MAX_DAYS: int = env.int("HOKUSAI_KEY_MAX_DAYS", 365, validate=validate.Range(1, 3650))
 USAGE_FLUSH_SECONDS: float = env.float("HOKUSAI_USAGE_FLUSH_SECONDS", 5.0, validate=validate.Range(0.05, 300))
 STORAGE_CHECK_SECONDS: int = env.int("HOKUSAI_STORAGE_CHECK_SECONDS", 300, validate=validate.Range(30, 86400))
-WEBHOOK_NETWORKS: list[str] = env.list("HOKUSAI_WEBHOOK_NETWORKS", [], validate=_networks)
-ALERT_EMAILS: list[str] = env.list("HOKUSAI_ALERT_EMAILS", [], validate=_addresses)
-ALERT_WEBHOOK_URL: str = env.str("HOKUSAI_ALERT_WEBHOOK_URL", "", validate=_webhook_url)
+WEBHOOK_NETWORKS: list[str] = env.list("HOKUSAI_WEBHOOK_NETWORKS", [], validate=formats.networks)
+ALERT_EMAILS: list[str] = env.list("HOKUSAI_ALERT_EMAILS", [], validate=formats.addresses)
+ALERT_WEBHOOK_URL: str = env.str("HOKUSAI_ALERT_WEBHOOK_URL", "", validate=formats.webhook_url)
 ALERT_WEBHOOK_SECRET: str = env.str("HOKUSAI_ALERT_WEBHOOK_SECRET", "")
 SMTP_URL: str = env.str("HOKUSAI_SMTP_URL", "")
 MAIL_FROM: str = env.str("HOKUSAI_MAIL_FROM", "")
