@@ -17,6 +17,12 @@ def _no_recent_answers(monkeypatch):
     monkeypatch.setattr(readiness, "recent_answers", readiness.RecentAnswers())
 
 
+@pytest.fixture(autouse=True)
+def _patient_probes(monkeypatch):
+    """What answers is a thread of this process, and stands still with it."""
+    monkeypatch.setattr("mlflow_proxy.health.mlflow.PROBE_SECONDS", 30.0)
+
+
 @pytest.fixture
 def upstream(httpserver, settings):
     """A server in MLflow's place that knows nothing yet."""

@@ -7,7 +7,7 @@ from tests.mlflow_proxy.portal import Home, running
 from tests.mlflow_proxy.stub import Stub
 
 # Long enough for two busy cores, short enough to be waited for.
-METADATA_TIMEOUT, TRANSFER_TIMEOUT = "2.5", "4"
+METADATA_TIMEOUT, TRANSFER_TIMEOUT = "4", "4"
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,12 @@ HEADERS = {"Host": "mlflow"}
 NEVER = 10_000.0
 
 
+@pytest.fixture(autouse=True)
+def _patient_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that is answered is so however long this process, which answers, stands still."""
+    monkeypatch.setattr(upstream, "QUESTION_SECONDS", 30.0)
+
+
 def send(target: str = "/a", **how: Any) -> bytes:
     return upstream.read(upstream.send("GET", target, HEADERS, **how), 1000)
 

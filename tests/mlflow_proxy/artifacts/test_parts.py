@@ -19,6 +19,13 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "SMALLEST", PART)
 
 
+@pytest.fixture(autouse=True)
+def _spare_buffers_are_back() -> None:
+    """They belong to the process, and come back a moment after the part that had them has arrived."""
+    crew = parts._crew(os.getpid())
+    eventually(lambda: crew.spare._value == parts.SPARE_BUFFERS)
+
+
 def lengths(*sizes: int) -> list[int]:
     return [len(part) for part in parts.cut(bytes(size) for size in sizes)]
 
@@ -97,9 +104,6 @@ def road() -> Iterator[Road]:
     road = Road()
     yield road
     road.open.set()
-    # The spare buffers belong to the process: none may stay taken for the next test.
-    crew = parts._crew(os.getpid())
-    eventually(lambda: crew.spare._value == parts.SPARE_BUFFERS)
 
 
 def test_convoy_carries_every_part_once(road: Road) -> None:

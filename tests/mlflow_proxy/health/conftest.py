@@ -10,7 +10,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from mlflow_proxy.artifacts import stores
+from mlflow_proxy.artifacts import storage, stores
+from mlflow_proxy.health import mlflow
 from tests.mlflow_proxy.stub import Stub
 
 BUCKET, PREFIX = "registry", "artifacts/root"
@@ -21,6 +22,13 @@ def _fresh_stores() -> Iterator[None]:
     stores._store.cache_clear()
     yield
     stores._store.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _patient_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers is a thread of this process, and stands still with it."""
+    monkeypatch.setattr(mlflow, "PROBE_SECONDS", 30.0)
+    monkeypatch.setattr(storage, "HURRIED_SECONDS", 30.0)
 
 
 @pytest.fixture(scope="session")

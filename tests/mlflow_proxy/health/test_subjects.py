@@ -13,9 +13,12 @@ from mlflow_proxy.health.answers import Probe, ask, failed, named
 from mlflow_proxy.health.guide import GUIDES
 from mlflow_proxy.health.subjects import Subject
 from tests.mlflow_proxy.health.answers import like_mlflow
+from tests.mlflow_proxy.portal import eventually
 from tests.mlflow_proxy.stub import Stub
 
 STORE = ("artifact_store", "artifact_write", "bucket_versioning")
+# Long enough for the answer before the one that never comes.
+LATE_SECONDS = 3.0
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +63,7 @@ def test_walk_that_ends_early_leaves_the_rest_unknown() -> None:
 
 
 def test_walk_that_hangs_is_given_up_and_says_where(hanging: Any) -> None:
-    probes = subjects.ask_all(subjects=(subject(hanging, seconds=0.2),))
+    probes = subjects.ask_all(subjects=(subject(hanging, seconds=LATE_SECONDS),))
     assert told(probes) == [
         (STORE[0], "passed", ""),
         (STORE[1], "failed", "PROBE_TIMED_OUT"),
@@ -69,7 +72,7 @@ def test_walk_that_hangs_is_given_up_and_says_where(hanging: Any) -> None:
 
 
 def test_walk_that_hangs_at_a_minor_question_leaves_it_unknown(hanging: Any) -> None:
-    probes = subjects.ask_all(subjects=(subject(hanging, STORE[0], STORE[2], seconds=0.2),))
+    probes = subjects.ask_all(subjects=(subject(hanging, STORE[0], STORE[2], seconds=LATE_SECONDS),))
     assert told(probes)[1] == (STORE[2], "unknown", "PROBE_TIMED_OUT")
 
 
@@ -89,6 +92,7 @@ def test_walk_that_still_hangs_is_not_begun_again(hanging: Any) -> None:
 
     for _ in range(3):
         probes = subjects.ask_all(subjects=(subject(walk, seconds=0.2),))
+    eventually(lambda: begun)
     assert len(begun) == 1
     assert told(probes)[0] == (STORE[0], "failed", "PROBE_TIMED_OUT")
 
