@@ -2,13 +2,16 @@
 
 import importlib.util
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.live.processes import free_ports
 
 PATIENCE_SECONDS = 20
 
@@ -27,8 +30,7 @@ class RedisServer:
     """Start, stop, start again: always on the same port and with nothing kept."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -36,7 +38,8 @@ class RedisServer:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen([executable(), *options], stdout=subprocess.DEVNULL, cwd="/")
         deadline = time.monotonic() + PATIENCE_SECONDS
-        with redis.Redis(port=self.port) as client:
+        # The library's own pauses grow to seconds.
+        with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()

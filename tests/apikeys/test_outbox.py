@@ -38,9 +38,9 @@ def refuse(receiver):
     receiver.reply(ok(b"", status="500 No"))
 
 
-def let_pass(**time):
-    """Move what is pending nearer by a span of time."""
-    Delivery.objects.filter(status="pending").update(next_try_at=outbox.database_now() - datetime.timedelta(**time))
+def let_pass():
+    """Make due what is pending; a second ago, because SQLite's clock has milliseconds and its rows have more digits."""
+    Delivery.objects.filter(status="pending").update(next_try_at=outbox.database_now() - datetime.timedelta(seconds=1))
 
 
 def documents(receiver):

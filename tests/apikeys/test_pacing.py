@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apikeys import pacing
 from apikeys.pacing import Pace
-from tests.apikeys.redis_server import RedisServer
+from tests.apikeys.redis_server import PATIENCE_SECONDS, RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,9 @@ def _redis_for_the_module():
 
 
 @pytest.fixture
-def redis_server(_redis_for_the_module):
-    """A Redis that answers, whatever an earlier test did to it."""
+def redis_server(_redis_for_the_module, monkeypatch):
+    """A Redis that answers, whatever an earlier test did to it, and that is not given up where it does so late."""
+    monkeypatch.setattr(pacing, "REDIS_SECONDS", PATIENCE_SECONDS)
     _redis_for_the_module.kill()
     _redis_for_the_module.start()
     return _redis_for_the_module
@@ -33,6 +34,12 @@ def redis_server(_redis_for_the_module):
 def no_rest(monkeypatch):
     """Ask Redis again at once instead of letting it rest."""
     monkeypatch.setattr(pacing, "REDIS_REST_SECONDS", 0.0)
+
+
+@pytest.fixture
+def long_rest(monkeypatch):
+    """Let Redis rest for longer than its start takes."""
+    monkeypatch.setattr(pacing, "REDIS_REST_SECONDS", 3600.0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -130,7 +137,7 @@ def test_redis_that_comes_back_is_asked_again(redis_server, no_rest):
     assert redis_server.counters() == 1
 
 
-def test_redis_that_failed_rests_before_it_is_asked_again(redis_server):
+def test_redis_that_failed_rests_before_it_is_asked_again(redis_server, long_rest):
     pace = Pace(redis_server.url)
     redis_server.kill()
     pace.take("5/hour", "k")
@@ -158,7 +165,7 @@ def test_redis_that_hangs_is_given_up(hanging):
     assert Pace(hanging).take("1/hour", "k").is_within
 
 
-def test_redis_that_hangs_is_asked_once_before_its_rest(hanging):
+def test_redis_that_hangs_is_asked_once_before_its_rest(hanging, long_rest):
     pace = Pace(hanging)
     pace.take("9/hour", "k")
     rests_until = pace._rests_until

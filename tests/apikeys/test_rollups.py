@@ -14,7 +14,9 @@ HOUR = datetime.timedelta(hours=1)
 
 
 @pytest.fixture
-def now():
+def now(time_machine):
+    """A moment that lasts: the questions begin so many hours before it."""
+    time_machine.move_to(timezone.now(), tick=False)
     return timezone.now()
 
 

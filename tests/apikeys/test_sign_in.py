@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from apikeys import pacing
 from apikeys.models import AuditEvent
-from tests.apikeys.redis_server import RedisServer
+from tests.apikeys.redis_server import PATIENCE_SECONDS, RedisServer
 from tests.conftest import PortalClient
 
 LOGIN = "/admin/login/"
@@ -23,7 +23,9 @@ def _fast_hasher(settings):
 
 
 @pytest.fixture
-def redis_server():
+def redis_server(monkeypatch):
+    """A Redis that is not given up where it answers late."""
+    monkeypatch.setattr(pacing, "REDIS_SECONDS", PATIENCE_SECONDS)
     server = RedisServer()
     server.start()
     yield server

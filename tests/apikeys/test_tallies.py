@@ -17,7 +17,9 @@ NOON = datetime.datetime(2026, 11, 25, 12, 30, tzinfo=datetime.UTC)
 
 @pytest.fixture
 def tally():
-    return Tally()
+    """Of an hour that does not end."""
+    with time_machine.travel(NOON, tick=False):
+        yield Tally()
 
 
 def only(counted):
@@ -34,7 +36,6 @@ def test_add_sums_calls_bytes_and_seconds(tally):
     assert numbers["seconds"] == pytest.approx(0.05)
 
 
-@time_machine.travel(NOON, tick=False)
 def test_add_counts_into_the_hour_in_which_the_call_ended(tally):
     tally.add(CALL)
     kind, _ = only(tally.take().calls)
@@ -109,7 +110,6 @@ def test_add_by_many_threads_loses_nothing(tally):
     assert sum(numbers[0] for counts in taken for numbers in counts.calls.values()) == 4000
 
 
-@time_machine.travel(NOON, tick=False)
 def test_client_is_counted_by_key_and_day(tally):
     tally.add(CALL)
     tally.add(CALL)

@@ -5,6 +5,7 @@ import datetime
 import threading
 
 import pytest
+import time_machine
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from apikeys.models import ApiKey, Usage
 
 CALL = FinishedCall("platform", "hk_live_x", "metadata", "GET", 200, "", 1, 2, 0.02, "curl/8")
 MINUTE = datetime.timedelta(minutes=1)
+NOON = datetime.datetime(2026, 11, 25, 12, 30, tzinfo=datetime.UTC)
 
 
 def test_record_touches_no_database(reader, django_assert_num_queries):
@@ -130,6 +132,7 @@ def test_flush_calls_twice_writes_them_once(db, django_assert_num_queries):
     assert Usage.objects.get().calls == 1
 
 
+@time_machine.travel(NOON, tick=False)
 def test_flush_calls_refused_by_the_database_are_kept_for_the_next(reader, monkeypatch):
     def fail(*args):
         usage.record_call(CALL)

@@ -13,9 +13,11 @@ from tests.apikeys.api.conftest import reason, refused_fields
 
 
 @pytest.fixture
-def called(db):
-    """Write so many calls of a kind, so many hours ago."""
+def called(db, time_machine):
+    """Write so many calls of a kind, so many hours before a moment that lasts."""
     from django.utils import timezone  # noqa: PLC0415
+
+    time_machine.move_to(timezone.now(), tick=False)
 
     def write(calls, *, ago=0, service="platform", key="hk_live_aaaaaaaaaaaa", traffic="metadata", status=2):
         hour = int(timezone.now().timestamp() // 3600) - ago
