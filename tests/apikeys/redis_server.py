@@ -2,13 +2,14 @@
 
 import importlib.util
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import redis
+
+from tests.live.processes import free_ports
 
 PATIENCE_SECONDS = 20
 
@@ -27,8 +28,8 @@ class RedisServer:
     """Start, stop, start again: always on the same port and with nothing kept."""
 
     def __init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        # Below those of outgoing connections, one of which could take it while the server is away.
+        (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
