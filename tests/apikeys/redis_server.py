@@ -30,6 +30,7 @@ class RedisServer:
     """Start, stop, start again: always on the same port and with nothing kept."""
 
     def __init__(self) -> None:
+        # Below those of outgoing connections, one of which could take it while the server is away.
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None

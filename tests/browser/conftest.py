@@ -12,7 +12,7 @@ from apikeys import actions, scopes, webhooks
 from apikeys.deliveries import TYPES
 from apikeys.models import ApiKey, KeyNetwork, database_now
 from mlflow_proxy.models import DoctorWalk
-from tests.browser.chromium import launched
+from tests.browser.chromium import PATIENCE, launched
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def open_page(browser, live_server, complaints):
             name = settings.SESSION_COOKIE_NAME
             context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page

@@ -117,7 +117,7 @@ def _process_table() -> Iterator[tuple[int, list[str]]]:
             yield int(entry.name), stat.rpartition(")")[2].split()
 
 
-def eventually(holds: Callable[[], Any], patience: float = 10) -> Any:
+def eventually(holds: Callable[[], Any], patience: float = 30) -> Any:
     """Return the first truthy answer, or the last one when patience ends."""
     deadline = time.monotonic() + patience
     while not (answer := holds()) and time.monotonic() < deadline:

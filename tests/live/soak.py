@@ -41,7 +41,7 @@ LARGEST = 12 * MIB
 # A worker that is killed just after a caller has left takes that caller's upload with it.
 GRACE = 3
 # How long the portal has to clean up behind a batch.
-SETTLING = 20
+SETTLING = 60
 COLUMNS = ("absent", "old", "new", "partial")
 
 

@@ -142,7 +142,7 @@ def _stop(program: Program, do: Callable[[], None]) -> tuple[int | None, list[st
     def survivors() -> list[int]:
         return [pid for pid in {*family, *(one for group in groups for one in group_members(group))} if is_running(pid)]
 
-    eventually(lambda: not survivors(), patience=5)
+    eventually(lambda: not survivors())
     left = [command_line(pid) for pid in survivors()]
     for pid in survivors():
         os.kill(pid, signal.SIGKILL)

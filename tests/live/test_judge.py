@@ -14,6 +14,7 @@ import pytest
 from tests.live import cuts, soak
 from tests.live.faulty import FaultyProxy, Rule
 from tests.live.grounds import Content, FolderPlace, Ground
+from tests.live.processes import eventually
 from tests.live.trials import Trial
 
 PREFIX = "/artifacts/"
@@ -160,7 +161,8 @@ def test_judge_names_what_a_wrong_server_does(
     tmp_path: Path, upload: Callable[[Request, Path], None], fault: str, complaint: str
 ) -> None:
     with serving(Wrong(tmp_path, upload)) as ground:
-        assert complaint in complaints(ground, fault)
+        # Of a caller who leaves nothing is to be seen where the server has not begun to store.
+        assert eventually(lambda: complaint in complaints(ground, fault))
 
 
 def test_judge_names_uploads_left_unfinished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

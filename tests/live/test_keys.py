@@ -35,6 +35,8 @@ CASES = """
         os.environ.update(case)
         result[name] = outcome()
 """
+# What the script's call is: a line of an earlier test's last call may come late.
+ASKED = "POST /api/mlflow/api/2.0/mlflow/experiments/search"
 REFUSED = "RestException: UNAUTHENTICATED: The API key is not valid. Ask its service's owner for a new one."
 
 
@@ -97,7 +99,7 @@ def test_p0_20_bad_key_is_refused_by_name_in_one_request(local: Portal, s3: Port
     log = local.watch()
     outcome = run_client(CASES, local, None, CASES=json.dumps(cases))
     assert outcome == dict.fromkeys(cases, REFUSED)
-    assert log.codes(len(cases)) == [401] * len(cases)
+    assert log.codes(len(cases), ASKED) == [401] * len(cases)
     reasons = [event["reason"] for event in log.events("credential_refused")]
     assert reasons == ["KEY_MALFORMED", "KEY_MALFORMED", "KEY_UNKNOWN", "KEY_EXPIRED", "KEY_REVOKED"]
 
@@ -106,7 +108,7 @@ def test_p0_20_no_key_is_told_where_it_was_looked_for_in_one_request(local: Port
     log = local.watch()
     outcome = run_client(CASES, local, None, CASES=json.dumps({"none": {}}))
     assert outcome["none"].startswith("RestException: UNAUTHENTICATED: No API key found. Looked in Authorization")
-    assert log.codes(1) == [401]
+    assert log.codes(1, ASKED) == [401]
 
 
 @pytest.fixture
@@ -121,13 +123,14 @@ def test_p0_20_revocation_holds_on_the_next_call_of_every_worker(local: Portal, 
     headers = {"Authorization": f"Bearer {key}"}
 
     def statuses() -> list[int]:
+        # A worker refuses a key 20 times a minute by its name, and all that are fresh may meet the same worker.
         kept = [session.get(f"{local.tracking_uri}{SEARCH}", headers=headers, timeout=60) for session in pinned]
-        fresh = [requests.get(f"{local.tracking_uri}{SEARCH}", headers=headers, timeout=60) for _ in range(20)]
+        fresh = [requests.get(f"{local.tracking_uri}{SEARCH}", headers=headers, timeout=60) for _ in range(18)]
         return [reply.status_code for reply in (*kept, *fresh)]
 
-    assert statuses() == [200] * 22
+    assert statuses() == [200] * 20
     local.manage("revoke_key", public_id(key), "--reason", "leaked")
-    assert statuses() == [401] * 22
+    assert statuses() == [401] * 20
 
 
 def test_reader_reads_and_is_told_which_scope_a_write_needs(portal: Portal) -> None:
@@ -174,10 +177,10 @@ def test_last_use_is_written_to_the_key_s_row(local: Portal) -> None:
 
 
 def test_no_secret_of_a_key_is_ever_logged(local: Portal) -> None:
-    key = local.issue("reader")
+    key, log = local.issue("reader"), local.watch()
     for headers in ({"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {key}x"}, {"X-API-Key": key}):
         requests.get(f"{local.tracking_uri}{SEARCH}&filter={key}", headers=headers, timeout=60)
     requests.get(f"{local.url}/nowhere/{key}", timeout=60)
     secret = key[len(public_id(key)) :]
-    assert public_id(key) in local.log.read_text()
+    assert len(log.codes(4, public_id(key))) == 4
     assert secret not in local.log.read_text()

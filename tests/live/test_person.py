@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.chromium import launched
+from tests.browser.chromium import PATIENCE, launched
 from tests.live.client import run_client
 from tests.live.conftest import Stack
 from tests.live.faulty import FaultyProxy
@@ -72,7 +72,7 @@ def person(browser: Browser, desk: Portal) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(person: BrowserContext) -> Iterator[Page]:
     page = person.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     yield page
     page.close()
 
@@ -138,7 +138,7 @@ def test_person_lets_the_doctor_walk(page: Page) -> None:
     page.get_by_role("link", name="Doctor").click()
     page.get_by_role("button", name="Walk now").click()
     page.get_by_text("Every hop of a client's way works.").wait_for(timeout=120_000)
-    assert page.locator(".health-passed").count() == 11
+    expect(page.locator(".health-passed")).to_have_count(11)
     page.goto("/admin/apikeys/apikey/?q=hokusai-doctor")
     expect(page.locator("#result_list .chip")).to_have_text("revoked")
 

@@ -134,12 +134,15 @@ def test_p0_14_exporter_s_spans_arrive(
 
 
 def test_exporter_without_experiment_is_refused_in_json(local: Portal) -> None:
-    body = json.dumps(span_document(uuid.uuid4().hex))
+    body, log = json.dumps(span_document(uuid.uuid4().hex)), local.watch()
     reply = local.ask("POST", "/v1/traces", data=body, headers={"Content-Type": "application/json"})
     assert 400 <= reply.status_code < 500
     assert reply.json()["error_code"]
+    assert log.codes(1, "/v1/traces") == [reply.status_code]
 
 
 def test_exporter_without_a_key_is_a_401(local: Portal) -> None:
+    log = local.watch()
     reply = requests.post(f"{local.tracking_uri}/v1/traces", data=b"{}", timeout=60)
     assert (reply.status_code, reply.json()["error_code"]) == (401, "UNAUTHENTICATED")
+    assert log.codes(1, "/v1/traces") == [401]

@@ -186,7 +186,7 @@ def test_p0_07_ambiguous_name_is_a_400_at_once(local: Portal) -> None:
     names = {"NAMES": json.dumps(REFUSED_NAMES)}
     outcomes = run_client(LOG_NAMES, local, local.key(), **names)
     assert {name: outcome["error"][1] for name, outcome in outcomes.items()} == dict.fromkeys(REFUSED_NAMES, 400)
-    assert log.codes(len(REFUSED_NAMES), "PUT ") == [400] * len(REFUSED_NAMES)
+    assert log.codes(len(REFUSED_NAMES), ".txt") == [400] * len(REFUSED_NAMES)
 
 
 def test_p0_08_names_that_the_client_cuts_off_are_cut_off_the_same(local: Portal) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from pytest_httpserver import HTTPServer
 
-from tests.browser.chromium import launched
+from tests.browser.chromium import PATIENCE, launched
 from tests.docs.documents import sections
 from tests.live.client import run_client
 from tests.live.conftest import Stack
@@ -143,7 +143,7 @@ def visit(chrome: Browser, seen: SimpleNamespace) -> Iterator[Callable[..., Page
         context = chrome.new_context(viewport={"width": 1500, "height": 1000}, storage_state=state)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.ear = Ear(page)  # type: ignore[attr-defined]
         return page
 
@@ -174,7 +174,8 @@ def signed_in(visit: Any, sessions: dict[str, Any], portal: Portal) -> Callable[
             for host, landing in ((MAIN, "/health"), (UI, "/health")):
                 page.goto(at(portal, host, f"/sign-in?next={landing}"))
                 sign_in(page, name)
-                page.wait_for_url(f"**{landing}")
+                # Whole: the form's own address ends like it.
+                page.wait_for_url(at(portal, host, landing))
             sessions[name] = page.context.storage_state()
         made: Page = visit(sessions[name])
         return made
@@ -223,7 +224,7 @@ def test_viewer_walks_through_everything_and_is_refused_nothing(
 ) -> None:
     for place, sign in PLACES.items():
         viewer.goto(at(portal, UI, f"/mlflow/#/{place.format(**vars(seen))}"))
-        expect(viewer.get_by_text(sign).first).to_be_visible(timeout=30_000)
+        expect(viewer.get_by_text(sign).first).to_be_visible()
         assert_untroubled(viewer)
     assert viewer.evaluate("window.hostile") is None
 
@@ -282,6 +283,9 @@ def test_change_by_an_editor_is_kept_and_logged(editor: Page, portal: Portal, se
 
 def test_ended_session_is_told_to_script_and_person(viewer: Page, portal: Portal) -> None:
     viewer.goto(at(portal, UI, "/mlflow/#/models"))
+    expect(viewer.get_by_text("a model of people").first).to_be_visible()
+    # A reply that is under way would bring a cookie back, or be the refusal that leads the page away.
+    assert_untroubled(viewer)
     viewer.context.clear_cookies()
     status = viewer.evaluate("fetch('ajax-api/2.0/mlflow/users/current').then(reply => reply.status)")
     assert status == 401

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from botocore.exceptions import ClientError
 
-from tests.live.processes import descendants
+from tests.live.processes import descendants, eventually
 from tests.live.stack import BUCKET, PREFIX, Portal, Store
 
 MIB = 1024**2
@@ -87,18 +87,20 @@ def session_of_each_worker(portal: Portal) -> Iterator[list[requests.Session]]:
     """Yield sessions, each with one kept connection, that together lead to every worker."""
     with ExitStack() as opened:
         sessions: dict[int, requests.Session] = {}
-        for _ in range(200):
-            if set(sessions) == set(portal.workers):
-                break
-            # The session's own socket is out of reach, so a connection of ours is given to it.
+
+        def are_both_met() -> bool:
             session = opened.enter_context(requests.Session())
             reply = session.get(f"{portal.url}/live", timeout=60, stream=True)
+            # The session's own socket is out of reach, so that of its reply is asked for.
             worker = worker_of(portal, reply.raw._connection.sock)
             reply.content  # noqa: B018  (gives the connection back to the session)
             if worker is not None:
                 sessions.setdefault(worker, session)
+            return len(sessions) == 2
+
+        # One worker may still be starting, and the other answers hundreds of calls meanwhile.
+        assert eventually(are_both_met)
         assert set(sessions) == set(portal.workers)
-        assert len(sessions) == 2
         yield list(sessions.values())
 
 
@@ -189,7 +191,7 @@ def footprints(portal: Portal) -> Iterator[tuple[Footprint, Footprint]]:
 
 def wait_until_steady(portal: Portal) -> int:
     """Return the port of the connection to MLflow whose unread bytes have stopped changing."""
-    deadline, last = time.monotonic() + 20, {}
+    deadline, last = time.monotonic() + 60, {}
     while time.monotonic() < deadline:
         time.sleep(0.3)
         full = {own: unread for own, unread in upstream_connections(portal).items() if unread}
