@@ -62,7 +62,7 @@ def _tell(event: AuditEvent) -> None:
 
 
 def record_denial(*, method: str, path: str, actor: Actor) -> None:
-    """Note that staff asked the admin for what they may not do; the path may hold what somebody pasted."""
+    """Note that staff asked for what they may not do; the path may hold what somebody pasted."""
     after = {"method": method, "path": redact_keys(path)[:MAXIMUM_LENGTH]}
     record("admin_denied", actor, object_id=actor.name[:100], after=after)
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 
 from apikeys import conf, keys, rules
 from apikeys import scopes as words_of_scope
-from apikeys.actions.notes import record
+from apikeys.actions.notes import record_of_key
 from apikeys.models import ApiKey, Service, database_now
 from apikeys.rules import ActionRefusedError, AlreadyIssuedError, AlreadyRevokedError, AlreadyRotatedError
 from apikeys.trail import Actor
@@ -86,7 +86,7 @@ def issue_key(
             raise
         # The same form twice at once: the constraint has chosen one.
         raise AlreadyIssuedError(ApiKey.objects.get(idempotency_digest=once)) from None
-    record("api_key_issued", issued.row, actor, after=_facts(issued.row))
+    record_of_key("api_key_issued", issued.row, actor, after=_facts(issued.row))
     return issued
 
 
@@ -117,7 +117,7 @@ def rotate_key(*, key: ApiKey, grace: datetime.timedelta = DEFAULT_GRACE, actor:
     key.expires_at = min(key.expires_at, issued.row.created_at + grace)
     key.save(update_fields=["expires_at"])
     after = {"expires_at": key.expires_at, "successor": issued.row.public_id}
-    record("api_key_rotated", key, actor, before=before, after=after)
+    record_of_key("api_key_rotated", key, actor, before=before, after=after)
     return issued
 
 
@@ -129,7 +129,7 @@ def revoke_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
         raise AlreadyRevokedError(f"key {key} was already revoked: {key.revoked_reason}")
     key.revoked_at, key.revoked_reason = database_now(), rules.reason(reason)
     key.save(update_fields=["revoked_at", "revoked_reason"])
-    record("api_key_revoked", key, actor, reason=reason)
+    record_of_key("api_key_revoked", key, actor, reason=reason)
     return key
 
 
@@ -143,7 +143,7 @@ def disable_key(*, key: ApiKey, reason: str, actor: Actor) -> ApiKey:
         raise ActionRefusedError(f"key {key} is already disabled: {key.disabled_reason}")
     key.disabled_at, key.disabled_reason = database_now(), rules.reason(reason)
     key.save(update_fields=["disabled_at", "disabled_reason"])
-    record("api_key_disabled", key, actor, reason=reason)
+    record_of_key("api_key_disabled", key, actor, reason=reason)
     return key
 
 
@@ -157,7 +157,7 @@ def enable_key(*, key: ApiKey, reason: str = "", actor: Actor) -> ApiKey:
     rules.refuse_secret(reason)
     key.disabled_at, key.disabled_reason = None, ""
     key.save(update_fields=["disabled_at", "disabled_reason"])
-    record("api_key_enabled", key, actor, before=before, reason=reason)
+    record_of_key("api_key_enabled", key, actor, before=before, reason=reason)
     return key
 
 
@@ -186,9 +186,9 @@ def change_key(*, key: ApiKey, actor: Actor, **changes: Unpack[KeyChanges]) -> A
     key.full_clean(validate_constraints=False, validate_unique=False)
     key.save(update_fields=list(after))
     if set(after) == {"note"}:
-        record("api_key_annotated", key, actor, before=before, after=after)
+        record_of_key("api_key_annotated", key, actor, before=before, after=after)
     else:
-        record("api_key_changed", key, actor, before=before, after=after)
+        record_of_key("api_key_changed", key, actor, before=before, after=after)
     return key
 
 

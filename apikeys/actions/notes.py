@@ -16,14 +16,14 @@ NETWORK_NOTICED = "api_key_seen_from_new_network"
 @transaction.atomic
 def record_presigned_urls(*, key: ApiKey, facts: Mapping[str, object], actor: Actor) -> None:
     """Note that a key is given signed addresses of the artifact store: which object, method and how long."""
-    record("presigned_urls_issued", key, actor, after=facts)
+    record_of_key("presigned_urls_issued", key, actor, after=facts)
 
 
 @transaction.atomic
 def record_expiry_notice(*, key: ApiKey, days: int, is_mailed: bool, actor: Actor) -> None:
     """Note that a key's end within so many days was told, and whether somebody was mailed."""
     facts = {"days": days, "expires_at": key.expires_at, "is_mailed": is_mailed}
-    record(EXPIRY_NOTICED, key, actor, after=facts)
+    record_of_key(EXPIRY_NOTICED, key, actor, after=facts)
 
 
 @transaction.atomic
@@ -33,9 +33,9 @@ def record_network_notices(*, networks: Iterable[KeyNetwork], is_mailed: bool, a
         row.noticed_at = database_now()
         row.save(update_fields=["noticed_at"])
         facts = {"network": row.network, "first_seen_at": row.first_seen_at, "is_mailed": is_mailed}
-        record(NETWORK_NOTICED, row.key, actor, after=facts)
+        record_of_key(NETWORK_NOTICED, row.key, actor, after=facts)
 
 
-def record(action: str, key: ApiKey, actor: Actor, **facts: Any) -> None:
+def record_of_key(action: str, key: ApiKey, actor: Actor, **facts: Any) -> None:
     """Write an event of a key, in the transaction of what it tells of."""
     trail.record(action, actor, object_id=key.public_id, service_id=key.service.service_id, **facts)

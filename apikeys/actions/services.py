@@ -32,7 +32,7 @@ def create_service(*, service_id: str, description: str = "", owner: str = "", a
     service = Service(service_id=service_id, description=description, owner=owner)
     service.full_clean()
     service.save()
-    _record("service_created", service, actor, after={"description": description, "owner": owner})
+    _record_of_service("service_created", service, actor, after={"description": description, "owner": owner})
     return service
 
 
@@ -57,7 +57,7 @@ def change_service(*, service: Service, actor: Actor, **changes: Unpack[ServiceC
         setattr(service, word, fact)
     service.full_clean()
     service.save(update_fields=list(after))
-    _record("service_changed", service, actor, before=before, after=after)
+    _record_of_service("service_changed", service, actor, before=before, after=after)
     return service
 
 
@@ -70,7 +70,7 @@ def set_issuers(*, service: Service, users: Iterable[User], actor: Actor) -> Ser
     after = sorted(user.username for user in users)
     if after != before:
         service.issuers.set(users)
-        _record("service_issuers_set", service, actor, before={"issuers": before}, after={"issuers": after})
+        _record_of_service("service_issuers_set", service, actor, before={"issuers": before}, after={"issuers": after})
     return service
 
 
@@ -82,7 +82,7 @@ def set_presigned_urls(*, service: Service, is_on: bool, actor: Actor) -> Servic
     service.presigned_urls = is_on
     service.save(update_fields=["presigned_urls"])
     after = {"presigned_urls": is_on}
-    _record("service_presigning_set", service, actor, before=before, after=after)
+    _record_of_service("service_presigning_set", service, actor, before=before, after=after)
     return service
 
 
@@ -94,7 +94,7 @@ def disable_service(*, service: Service, reason: str, actor: Actor) -> Service:
         raise ActionRefusedError(f"service {service} is already disabled: {service.disabled_reason}")
     service.disabled_at, service.disabled_reason = database_now(), rules.reason(reason)
     service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record("service_disabled", service, actor, reason=reason)
+    _record_of_service("service_disabled", service, actor, reason=reason)
     return service
 
 
@@ -108,7 +108,7 @@ def enable_service(*, service: Service, reason: str = "", actor: Actor) -> Servi
     rules.refuse_secret(reason)
     service.disabled_at, service.disabled_reason = None, ""
     service.save(update_fields=["disabled_at", "disabled_reason"])
-    _record("service_enabled", service, actor, before=before, reason=reason)
+    _record_of_service("service_enabled", service, actor, before=before, reason=reason)
     return service
 
 
@@ -121,9 +121,9 @@ def pin_service(*, service: Service, workspaces: Iterable[str], actor: Actor) ->
     before = {"workspaces": service.workspaces}
     service.workspaces = names
     service.save(update_fields=["workspaces"])
-    _record("service_pinned", service, actor, before=before, after={"workspaces": names})
+    _record_of_service("service_pinned", service, actor, before=before, after={"workspaces": names})
     return service
 
 
-def _record(action: str, service: Service, actor: Actor, **facts: Any) -> None:
+def _record_of_service(action: str, service: Service, actor: Actor, **facts: Any) -> None:
     trail.record(action, actor, object_id=service.service_id, service_id=service.service_id, **facts)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from apikeys import throttling
+from apikeys import throttling, trail
 from apikeys.actions import Actor
 from apikeys.api.credentials import CallerConcurrencyThrottle, CallerRateThrottle, IsPermittedStaff, StaffSession
 from apikeys.api.fields import QuerySerializer
@@ -80,6 +80,14 @@ class ApiView(CountedView):
         reader.is_valid(raise_exception=True)
         facts: dict[str, Any] = reader.validated_data
         return facts
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        # Who sends what a page of somebody else has made is nobody here: DRF has authenticated no one then.
+        if response.status_code == 403 and getattr(self.request.user, "is_staff", False):
+            path = self.request.get_full_path()
+            trail.record_denial(method=self.request.method or "", path=path, actor=self.actor)
+        return response
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)

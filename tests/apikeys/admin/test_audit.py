@@ -148,7 +148,7 @@ def test_filter_offers_every_action_that_the_code_records():
     assert set(recorded_actions()) == set(audit_filters.ACTIONS)
 
 
-RECORDERS = {"record", "_record_of_key", "_record_of_service", "_record_of_webhook"}
+RECORDERS = {"record", "record_of_key", "_record_of_service", "_record_of_webhook"}
 
 
 def recorded_actions():
@@ -158,7 +158,7 @@ def recorded_actions():
         match node.args:
             case [ast.Constant(value=word), *_] if called in RECORDERS:
                 yield word
-            case [ast.Name(id=name), *_] if called == "_record_of_key":
+            case [ast.Name(id=name), *_] if called == "record_of_key":
                 yield getattr(actions, name)
             case [_, ast.JoinedStr(values=[_, ast.Constant(value=verb)]), *_] if called == "_note":
                 yield from (f"{noun}{verb}" for noun in ("account", "group"))

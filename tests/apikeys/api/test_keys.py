@@ -368,6 +368,8 @@ def test_session_of_staff_writes_with_its_csrf_token_alone(caller):
     staff.client.handler.enforce_csrf_checks = True
     response = staff.post("/services", {"service_id": "night"})
     assert (response.status_code, reason(response)) == (403, "CSRF_FAILED")
+    # Somebody else's page has asked.
+    assert not AuditEvent.objects.filter(action="admin_denied").exists()
     token = staff.client.get("/admin/apikeys/service/add/").cookies["csrftoken"].value
     assert staff.post("/services", {"service_id": "night"}, X_CSRFToken=token).status_code == 201
     assert staff.get("/services").status_code == 200

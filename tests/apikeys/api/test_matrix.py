@@ -5,6 +5,7 @@ A key of ``platform`` acts for every service; a key issuer of staff is listed by
 
 import pytest
 
+from apikeys.models import AuditEvent
 from tests.apikeys.api.conftest import ROLES
 
 # What a call must come to: "yes", "no" (403) or "unseen" (404).
@@ -72,6 +73,10 @@ def test_caller_may_do_what_its_scopes_or_groups_say(caller, issue, batch, platf
     key = issue(service=service, words=["mlflow:read"]).row.public_id
     method, path, sent = OPERATIONS[operation]
     sent = sent | {"service_id": service.service_id} if operation == "issue key" else sent
-    status = who.ask(method, path.format(service=service, key=key), sent, If_Match="*").status_code
+    path = path.format(service=service, key=key)
+    status = who.ask(method, path, sent, If_Match="*").status_code
     outcome = {403: "no", 404: "unseen"}.get(status, "yes" if status < 300 else status)
     assert outcome == expected(name, operation, is_own)
+    denials = AuditEvent.objects.filter(action="admin_denied").values_list("actor", "after")
+    told = [(who.user.username, {"method": method, "path": f"/api/v1{path}"})] if who.user and outcome == "no" else []
+    assert list(denials) == told
