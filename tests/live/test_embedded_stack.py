@@ -1,5 +1,6 @@
 """The embedded stack of ``make run``: starts from nothing, says how to use it, starts again, and ends as a whole."""
 
+import contextlib
 import json
 import os
 import re
@@ -131,7 +132,10 @@ def _second_life(program: Program, life: Life, folder: Path) -> None:
 def _stop(program: Program, do: Callable[[], None]) -> tuple[int | None, list[str]]:
     """Do what should end the program; return its status and the command lines of what outlives it."""
     family = descendants(program.pid)
-    groups = {os.getpgid(pid) for pid in (program.pid, *family)}
+    groups = {program.pid}
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            groups.add(os.getpgid(pid))
     do()
     assert program.process is not None
     try:

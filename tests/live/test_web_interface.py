@@ -242,10 +242,10 @@ def test_chart_of_a_hundred_runs_is_drawn(viewer: Page, portal: Portal, seen: Si
 def test_script_of_an_artifact_is_shut_in(viewer: Page, portal: Portal, seen: SimpleNamespace) -> None:
     viewer.goto(at(portal, UI, f"/mlflow/#/experiments/{seen.experiment}/runs/{seen.run}/artifacts/page.html"))
     expect(viewer.frame_locator("iframe").get_by_role("heading")).to_have_text("plain")
-    frame = next(frame for frame in viewer.frames if frame.url.startswith("blob:"))
-    assert frame.evaluate("self.origin") == "null"
+    frame = viewer.frame_locator("iframe").locator("html")
+    assert frame.evaluate("() => self.origin") == "null"
     with pytest.raises(Error, match="SecurityError"):
-        frame.evaluate("document.cookie")
+        frame.evaluate("() => document.cookie")
 
 
 @pytest.mark.parametrize("name", ["page.html", "drawing.svg"])
@@ -262,6 +262,7 @@ def describe(page: Page, portal: Portal, seen: SimpleNamespace, words: str) -> A
     page.goto(at(portal, UI, f"/mlflow/#/experiments/{seen.experiment}/runs/{seen.other}"))
     page.get_by_role("button", name="Edit description").first.click()
     page.locator("textarea").first.fill(words)
+    expect(page.locator("textarea").first).to_have_value(words)
     with page.expect_response("**/runs/set-tag") as found:
         page.get_by_role("button", name="Save").first.click()
     return found.value

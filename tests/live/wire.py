@@ -21,6 +21,8 @@ from tests.live.processes import descendants, eventually
 from tests.live.stack import BUCKET, PREFIX, Portal, Store
 
 MIB = 1024**2
+# What reading of a process that has ended comes to.
+GONE = (FileNotFoundError, ProcessLookupError, StopIteration)
 ESTABLISHED = "01"
 
 
@@ -137,9 +139,11 @@ class Footprint:
         self._watcher = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
+        self._before: dict[int, int] = {}
         for pid in self.pids:
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the kernel forgets the peak so far
-        self._before = {pid: _memory(pid, "VmRSS") for pid in self.pids}
+            with contextlib.suppress(*GONE):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")  # the kernel forgets the peak so far
+                self._before[pid] = _memory(pid, "VmRSS")
         self._peaks = dict(self._before)
         self._watcher.start()
         return self
@@ -154,15 +158,15 @@ class Footprint:
     @property
     def growth(self) -> int:
         """The largest rise of any of the processes, from resident at the start to its peak, in bytes."""
-        return max(self._peaks[pid] - self._before[pid] for pid in self.pids)
+        return max(self._peaks[pid] - before for pid, before in self._before.items())
 
     def _watch(self) -> None:
         while not self._is_over.wait(0.1):
             self._look()
 
     def _look(self) -> None:
-        for pid in self.pids:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
+        for pid in self._before:
+            with contextlib.suppress(*GONE):
                 self._peaks[pid] = max(self._peaks[pid], _memory(pid, "VmHWM"))
             for entry, link in _open_files(pid):
                 self.largest_file = max(self.largest_file, 0 if link.startswith(self.known) else _size(entry))
