@@ -137,13 +137,18 @@ def test_registry_without_a_portal_says_so_in_json(project, client):
     portals = project.containers("portal")
     engine.podman("stop", "--time", "5", *portals)
     try:
-        reply = client.get(SEARCH, params={"max_results": 1}, timeout=60)
+        replies = [
+            client.get(SEARCH, params={"max_results": 1}, timeout=60),
+            client.post(SEARCH, json={"max_results": 1}, timeout=60),
+            client.put(f"{ARTIFACTS}/a.txt", data=b"bytes", timeout=60),
+        ]
     finally:
         engine.podman("start", *portals)
         assert eventually(project.is_ready, START_SECONDS)
-    assert reply.status_code in {502, 503, 504}
-    assert reply.json()["reason"] == "PORTAL_UNAVAILABLE"
-    assert reply.headers["Retry-After"] == "5"
+    for reply in replies:
+        assert reply.status_code in {502, 503, 504}
+        assert reply.json()["reason"] == "PORTAL_UNAVAILABLE"
+        assert reply.headers["Retry-After"] == "5"
 
 
 def test_second_host_is_in_the_certificate(project):
