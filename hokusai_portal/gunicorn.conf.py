@@ -60,8 +60,10 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     """Give the worker files of its own to count into, an end to its patience with the database, and memory back."""
     del server
     from apikeys import patience  # noqa: PLC0415
+    from hokusai_portal import pool  # noqa: PLC0415
     from mlflow_proxy import metrics  # noqa: PLC0415
 
+    pool.hurry()
     patience.set_default(patience.REQUEST_SECONDS)
     memory.give_back_large_buffers()
     metrics.reserve(env.METRICS_DIR, worker.pid)

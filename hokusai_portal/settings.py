@@ -9,7 +9,7 @@ from django.utils.csp import CSP
 from apikeys import sunsets
 from apikeys.keys import parse_peppers
 from apikeys.sessions import WHOLE_SECONDS
-from hokusai_portal import env, log_config
+from hokusai_portal import env, log_config, pool
 
 BASE_DIR = env.BASE_DIR
 DEBUG = False
@@ -96,9 +96,7 @@ else:
     _database["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": env.DATABASE_POOL_SIZE,
-        "timeout": 0.9,
-        # It doubles its pauses until then; given up, the next caller begins anew, and a recovery shows in seconds.
-        "reconnect_timeout": 3,
+        **pool.UNHURRIED,
         "connection_class": ImpatientConnection,
     }
 DATABASES = {"default": _database}

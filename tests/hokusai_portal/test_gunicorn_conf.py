@@ -6,6 +6,7 @@ import runpy
 from types import SimpleNamespace
 
 import pytest
+from django.db import connections
 from gunicorn.config import KNOWN_SETTINGS, Config
 from gunicorn.http.unreader import SocketUnreader
 
@@ -132,6 +133,14 @@ def test_gunicorn_worker_counts_into_files_of_its_own(names, told):
     names["post_fork"](None, SimpleNamespace(pid=7))
     assert {"counter_7.db", "histogram_7.db"} < {path.name for path in env.METRICS_DIR.iterdir()}
     assert told == ["give back"]
+
+
+def test_gunicorn_worker_waits_for_a_connection_no_longer_than_a_call_may(names, told, monkeypatch):
+    pool = {"max_size": 8, "timeout": 10.0, "reconnect_timeout": 10.0}
+    monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "pool", pool)
+    env.METRICS_DIR.mkdir()
+    names["post_fork"](None, SimpleNamespace(pid=7))
+    assert pool == {"max_size": 8, "timeout": 0.9, "reconnect_timeout": 3.0}
 
 
 def test_gunicorn_worker_reads_a_body_in_pieces_of_the_portal_s_size(names, monkeypatch):

@@ -54,6 +54,11 @@ class Valve:
         with self._changed:
             self._changed.notify_all()
 
+    @property
+    def is_met(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._open)
+
     def end(self) -> None:
         self._manner = "refuse"
         self._shut()

@@ -12,6 +12,8 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
+from hokusai_portal import pool
+
 LOCK_TIMEOUT = "2s"
 ATTEMPTS, PAUSE_SECONDS = 5, 3.0
 DATABASE_PATIENCE_SECONDS = 30.0
@@ -29,6 +31,8 @@ class Command(migrate.Command):
         if connection.vendor != "postgresql":
             super().handle(*args, **options)
             return
+        # It waits here, and says so.
+        pool.hurry()
         self._wait_for(connection.ensure_connection)
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from hokusai_portal import jobs
+from hokusai_portal import jobs, pool
 from hokusai_portal.worker import Worker, run_now
 
 
@@ -22,6 +22,8 @@ class Command(BaseCommand):
             if failed:
                 raise CommandError(f"Failed: {', '.join(failed)}. The log lines above say why.")
             return
+        # A job that finds no database says so and comes again.
+        pool.hurry()
         worker = Worker(jobs.jobs())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
