@@ -5,8 +5,9 @@ from django.db import connections
 from apikeys import patience
 
 # Seconds to hand a connection out, and for one attempt at it with its repetitions, whose pauses double.
-# For commands: a database that restarts, or a name server that is slow, is no reason to fail a person.
-UNHURRIED = {"timeout": 10.0, "reconnect_timeout": 10.0}
+# For commands: a database that restarts is no reason to fail a person, nor is a name server that is silent, each of
+# which costs five seconds before the next is asked (resolv.conf(5)).
+UNHURRIED = {"timeout": 20.0, "reconnect_timeout": 20.0}
 # For servers: given up, the next caller begins anew, and a recovery shows in seconds.
 HURRIED = {"timeout": patience.CALL_SECONDS, "reconnect_timeout": 3.0}
 
