@@ -28,26 +28,27 @@ from tests.ending import pytest_sessionfinish  # noqa: F401  (a hook)
 # No test asserts a time: what a busy machine does slowly is no failure.
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("house")
+# Fifty threads wait for each other's lock, or for one of the pool's few connections, however slow the machine is.
 LOCK_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory):
-    """Threads need a file: connections to a database in memory fail on each other's locks instead of waiting.
-
-    Fifty of them wait for each other's lock, or for one of the pool's few connections, however slow the machine is.
-    """
+    """Threads need a file: connections to a database in memory fail on each other's locks instead of waiting."""
     facts = connections["default"].settings_dict
     if connections["default"].vendor == "sqlite":
         facts["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
         facts["OPTIONS"]["timeout"] = LOCK_SECONDS
-    else:
-        facts["OPTIONS"]["pool"]["timeout"] = LOCK_SECONDS
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
     """A test that commits has every table emptied and filled anew, which the guard of the audit trail refuses."""
+    if connection.vendor == "postgresql":
+        # The migrations of this process were in a hurry.
+        connection.settings_dict["OPTIONS"]["pool"]["timeout"] = LOCK_SECONDS
+        connection.close()
+        connection.close_pool()
     guard = import_module("apikeys.migrations.0007_append_only")
 
     def without_the_guard(function):

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
+from django.db import Error as DatabaseFault
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -86,7 +87,10 @@ class ApiView(CountedView):
         # Who sends what a page of somebody else has made is nobody here: DRF has authenticated no one then.
         if response.status_code == 403 and getattr(self.request.user, "is_staff", False):
             path = self.request.get_full_path()
-            trail.record_denial(method=self.request.method or "", path=path, actor=self.actor)
+            try:
+                trail.record_denial(method=self.request.method or "", path=path, actor=self.actor)
+            except DatabaseFault as fault:
+                return super().handle_exception(fault)
         return response
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:

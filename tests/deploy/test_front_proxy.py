@@ -18,7 +18,9 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.3"])
 
 ALIVE, DEAD = "127.0.0.2", "127.0.0.3"
 CALL, ARTIFACT = "/api/mlflow/api/2.0/mlflow/runs/log-batch", "/api/mlflow/api/2.0/mlflow-artifacts/artifacts/0/a.txt"
-SILENT = "/silent"
+SILENT = "/silent/artifact"
+HANGING = "/hanging"
+MIB = 1024**2
 
 
 class Names:
@@ -54,7 +56,8 @@ class Alive(BaseHTTPRequestHandler):
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen[f"{self.command} {self.path}"] += 1
-        if self.path == SILENT:
+        if self.path in {SILENT, HANGING}:
+            self.server.is_over.wait(60 if self.path == HANGING else 0)
             self.close_connection = True
             return
         self.send_response(200)
@@ -73,7 +76,7 @@ class Portal(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__((ALIVE, 0), Alive)
-        self.seen = Counter[str]()
+        self.seen, self.is_over = Counter[str](), threading.Event()
 
 
 class Front(Program):
@@ -87,14 +90,15 @@ class Front(Program):
         text = "\n".join(kept).replace("/tmp/", f"{folder}/").replace("portal:8000", f"portal.test:{portal_port}")
         for port, own in (("8443 ssl", self.port), ("8080", plain_port)):
             text = text.replace(port, f"127.0.0.1:{own}")
+        text = text.replace("proxy_read_timeout 330s", "proxy_read_timeout 3s")
         (folder / "nginx.conf").write_text(text)
         (folder / "resolver.conf").write_text(f"resolver 127.0.0.1:{names.port} valid=1s ipv6=off;")
         command = [nginx, "-p", folder, "-c", folder / "nginx.conf", "-g", "daemon off;"]
         super().__init__("front", command, {"PATH": SYSTEM_PATH}, folder)
         self.names, self.url = names, f"http://127.0.0.1:{self.port}"
 
-    def call(self, method: str, path: str) -> requests.Response:
-        body = b"" if method == "GET" else b"x" * 100
+    def call(self, method: str, path: str, size: int = 100) -> requests.Response:
+        body = b"" if method == "GET" else bytes(size)
         return requests.request(method, self.url + path, data=body, timeout=60)
 
 
@@ -103,6 +107,7 @@ def alive() -> Iterator[Portal]:
     server = Portal()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    server.is_over.set()
     server.shutdown()
     server.server_close()
 
@@ -150,16 +155,36 @@ def test_call_that_no_portal_has_got_goes_to_another(front: Front, alive: Portal
 
 
 @pytest.mark.usefixtures("dead")
-def test_upload_that_no_portal_has_got_is_the_caller_s_to_repeat(front: Front, alive: Portal) -> None:
-    refused_ones = ([reply for reply in replies if not reply.ok] for replies in attempts(front, "PUT", ARTIFACT))
+@pytest.mark.parametrize("path", [ARTIFACT, f"{ARTIFACT}%7CGET%7Cx"])
+def test_upload_that_no_portal_has_got_is_the_caller_s_to_repeat(front: Front, alive: Portal, path: str) -> None:
+    refused_ones = ([reply for reply in replies if not reply.ok] for replies in attempts(front, "PUT", path))
     refused = next(filter(None, refused_ones))
     assert {(reply.status_code, reply.json()["reason"], reply.headers["Retry-After"]) for reply in refused} == {
         (502, "PORTAL_UNAVAILABLE", "5")
     }
-    assert alive.seen[f"PUT {ARTIFACT}"] % 4 == 4 - len(refused)
+    assert alive.seen[f"PUT {path}"] % 4 == 4 - len(refused)
 
 
-def test_call_that_a_portal_has_got_goes_to_no_other(front: Front, alive: Portal) -> None:
-    reply = front.call("POST", SILENT)
+@pytest.mark.parametrize(("method", "size"), [("POST", 100), ("PUT", 100), ("PUT", 20 * MIB)])
+def test_call_that_a_portal_has_got_goes_to_no_other(front: Front, alive: Portal, method: str, size: int) -> None:
+    reply = front.call(method, SILENT, size)
     assert (reply.status_code, reply.json()["reason"]) == (502, "PORTAL_UNAVAILABLE")
-    assert alive.seen[f"POST {SILENT}"] == 1
+    assert alive.seen[f"{method} {SILENT}"] == 1
+
+
+def test_large_upload_without_a_portal_is_refused_in_json(front: Front, alive: Portal) -> None:
+    alive.shutdown()
+    alive.server_close()
+    reply = front.call("PUT", ARTIFACT, 20 * MIB)
+    assert (reply.status_code, reply.json()["reason"]) == (502, "PORTAL_UNAVAILABLE")
+
+
+def test_json_that_is_too_large_is_refused_in_json(front: Front, alive: Portal) -> None:
+    reply = front.call("POST", CALL, 17 * MIB)
+    assert (reply.status_code, reply.json()["reason"]) == (413, "BODY_TOO_LARGE")
+    assert alive.seen[f"POST {CALL}"] == 0
+
+
+def test_portal_that_hangs_is_a_504(front: Front, alive: Portal) -> None:
+    assert front.call("POST", HANGING).status_code == 504
+    assert alive.seen[f"POST {HANGING}"] == 1

@@ -49,7 +49,10 @@ def test_tests_that_pass_are_not_tried_again(ci):
 
 def test_three_that_fail_are_tried_again_alone_and_aloud(ci):
     status, tries, said = ci([1, ["a", "b", "c"]], PASSED)
-    assert (status, tries) == (0, ["test -p no:randomly", "test -p no:randomly --last-failed"])
+    assert (status, tries) == (
+        0,
+        ["test -p no:randomly", "test -p no:randomly --last-failed --last-failed-no-failures none"],
+    )
     assert "FAILED AT FIRST" in said
     assert said.rstrip().endswith("PASSED WHEN TRIED AGAIN, a fault of the test or a race in the portal:\na\nb\nc")
 
@@ -72,11 +75,14 @@ def test_run_that_broke_off_has_failed(ci, ended):
     assert (status != 0, len(tries)) == (True, 1)
 
 
-@pytest.mark.parametrize(("words", "status"), [("assert 0", 1), ("raise KeyboardInterrupt", 2), ("pass", 0)])
-def test_run_leaves_behind_how_it_ended(tmp_path, words, status):
+@pytest.mark.parametrize(
+    ("words", "option", "status"),
+    [("assert 0", "-q", 1), ("assert 0", "-x", 2), ("raise KeyboardInterrupt", "-q", 2), ("pass", "-q", 0)],
+)
+def test_run_leaves_behind_how_it_ended(tmp_path, words, option, status):
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_it.py").write_text(f"def test_it():\n    {words}\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.ending", "-p", "no:django", "-p", "no:randomly"]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.ending", "-p", "no:django", "-p", "no:randomly", option]
     facts = {name: text for name, text in os.environ.items() if name != "PYTEST_ADDOPTS"} | {"PYTHONPATH": str(ROOT)}
     subprocess.run(command, cwd=tmp_path, env=facts, check=False, capture_output=True)
     assert (tmp_path / ".pytest_cache/v/hokusai/ended").read_text() == str(status)

@@ -3,9 +3,10 @@
 import datetime
 
 import pytest
+from django.db import OperationalError
 from structlog.testing import capture_logs
 
-from apikeys import actions, keys
+from apikeys import actions, keys, trail
 from apikeys.models import ApiKey, AuditEvent, database_now
 from tests.apikeys.api.conftest import is_good, reason, refused_fields
 
@@ -396,3 +397,12 @@ def test_key_issuer_of_the_platform_cannot_make_operators(caller, platform):
     assert issuer.post("/keys", sent | {"scopes": ["mlflow:read"]}).status_code == 201
     response = issuer.post("/keys", sent | {"scopes": ["key:write"]})
     assert (response.status_code, reason(response)) == (403, "GRANT_EXCEEDED")
+
+
+def test_refusal_to_staff_that_cannot_be_recorded_is_a_503(caller, monkeypatch):
+    def fail(**facts):
+        raise OperationalError("read only")
+
+    monkeypatch.setattr(trail, "record_denial", fail)
+    response = caller("viewer", "").post("/services", {"service_id": "night"})
+    assert (response.status_code, reason(response)) == (503, "DATABASE_UNAVAILABLE")
