@@ -147,3 +147,11 @@ def test_migrate_with_nothing_to_do_ends_well():
     told = StringIO()
     call_command("migrate", stdout=told)
     assert "No migrations to apply" in told.getvalue()
+
+
+def test_migrate_is_in_a_hurry_for_its_connections_from_its_checks_on(db, monkeypatch):
+    pool, seen = {"timeout": 20.0, "reconnect_timeout": 20.0}, []
+    monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "pool", pool)
+    monkeypatch.setattr(migrate.Command, "check", lambda *_, **__: seen.append(dict(pool)))
+    call_command("migrate", "--plan", skip_checks=False, stdout=StringIO())
+    assert seen == [{"timeout": 0.9, "reconnect_timeout": 3.0}]

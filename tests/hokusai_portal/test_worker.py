@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
 from hokusai_portal import env, jobs, worker
 from hokusai_portal.jobs import Job, Report
@@ -285,3 +285,12 @@ def test_webhooks_job_says_what_it_sent(db, monkeypatch):
 
 def test_pruning_job_says_how_many_it_removed(db):
     assert jobs.prune_deliveries().facts == {"removed": 0}
+
+
+def test_worker_process_is_in_a_hurry_for_its_connections(monkeypatch):
+    pool = {"timeout": 20.0, "reconnect_timeout": 20.0}
+    monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "pool", pool)
+    monkeypatch.setattr(Worker, "run", lambda _: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    call_command("run_worker")
+    assert pool == {"timeout": 0.9, "reconnect_timeout": 3.0}

@@ -26,13 +26,16 @@ class Command(migrate.Command):
     # Django's own would ask the database before it is known to answer.
     requires_migrations_checks = False
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # It waits by itself, and says so; the checks that come first ask for a connection already.
+        pool.hurry()
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
         if connection.vendor != "postgresql":
             super().handle(*args, **options)
             return
-        # It waits here, and says so.
-        pool.hurry()
         self._wait_for(connection.ensure_connection)
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
